@@ -1,0 +1,227 @@
+"""Everything that can change a cluster, as plain data: what the log holds.
+
+A command carries its time (`now_s`) and who asked (`user_id`); ids of new jobs are given when it is applied, which is
+the same on every controller. `encode` and `decode` turn it into the bytes of a log entry and back.
+"""
+
+import msgspec
+
+from flurm.core.enums import JobState, PartitionState, Reason
+from flurm.core.records import Allocation, JobSpec, Node, NodeFacts, Partition, Settings
+
+
+class Command(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Base of all commands."""
+
+    now_s: int
+
+
+class SubmitJob(Command, frozen=True):
+    """A batch job, or a job array where `array` is given. Reply: Submitted or Rejected."""
+
+    spec: JobSpec
+    array: str | None = None
+    hold: bool = False
+
+
+class UpdateJob(Command, frozen=True):
+    """Change fields of a job or of array tasks. Reply: Done, Rejected or Results."""
+
+    user_id: int
+    target: str
+    """A job id as users write it: 12, 12_3, 12_[1-3], 12_*"""
+    spec_changes: dict[str, object] = {}
+    """JobSpec fields by name."""
+    priority: int | None = None
+    """0 holds, UNLIMITED releases."""
+    hold_kind: str | None = None
+    """"user" or "admin" for a hold."""
+    array_limit: int | None = None
+
+
+class KillJob(Command, frozen=True):
+    """Signal or cancel a job or array tasks. Reply: Done, Rejected or Results."""
+
+    user_id: int
+    target: str
+    signal: int = 9
+    batch_only: bool = False
+    whole_job: bool = False
+    """--full: the batch script too, not only its steps."""
+    steps_only: bool = False
+    array_only: bool = False
+
+
+class RequeueJob(Command, frozen=True):
+    """Put a running or ended job back in the queue. Reply: Done, Rejected or Results."""
+
+    user_id: int
+    target: str
+    hold: bool = False
+    special_exit: bool = False
+
+
+class TopJobs(Command, frozen=True):
+    """Move a user's jobs ahead of his others (scontrol top). Reply: Done or Rejected."""
+
+    user_id: int
+    targets: tuple[str, ...]
+
+
+class Start(msgspec.Struct, frozen=True):
+    """One decision of the scheduler: this job (this task of an array) starts here."""
+
+    job_id: int
+    allocation: Allocation
+    partition: str
+    task_id: int | None = None
+    by: str = "Main"
+
+
+class Outlook(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the scheduler knows of a job that it did not start."""
+
+    job_id: int
+    reason: Reason
+    text: str | None = None
+    start_s: int = 0
+    nodes: int = 0
+
+
+class ApplyPlan(Command, frozen=True):
+    """A scheduling pass's decisions. Starts that no longer fit are left out. Reply: Done."""
+
+    starts: tuple[Start, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
+
+
+class LaunchDone(Command, frozen=True):
+    """The batch host has accepted the script, or could not be made to. Reply: Done."""
+
+    job_id: int
+    restarts: int
+    error: str | None = None
+    drain_node: str | None = None
+    """Where set, the node is drained with the error as its reason."""
+
+
+class BatchEnded(Command, frozen=True):
+    """The batch script is over. Reply: Done, or Rejected when it is no running job of this node."""
+
+    job_id: int
+    node: str
+    exit_status: int
+    slurm_rc: int = 0
+
+
+class EpilogDone(Command, frozen=True):
+    """Nothing of the job is left on the node. Reply: Done."""
+
+    job_id: int
+    node: str
+    return_code: int = 0
+
+
+class ExpireJobs(Command, frozen=True):
+    """Time has come for these jobs: limits, deadlines, ages. Reply: Done."""
+
+    ids: tuple[int, ...]
+    state: JobState = JobState.TIMEOUT
+
+
+class PurgeJobs(Command, frozen=True):
+    """Forget ended jobs that are older than MinJobAge. Reply: Done."""
+
+    ids: tuple[int, ...]
+
+
+class RegisterNode(Command, frozen=True):
+    """A node daemon says who it is and what runs there. Reply: Done or Rejected."""
+
+    name: str
+    facts: NodeFacts
+    jobs: tuple[int, ...] = ()
+    """Ids of jobs that the daemon knows, running or not yet acknowledged."""
+    since_s: int = 0
+    """Launches accepted before this time must be among `jobs`, or are lost."""
+    startup: bool = False
+
+
+class NodesResponded(Command, frozen=True):
+    """These nodes answer again. Reply: Done."""
+
+    names: tuple[str, ...]
+
+
+class NodesMissing(Command, frozen=True):
+    """These nodes did not answer; `down` where they have been away too long. Reply: Done."""
+
+    names: tuple[str, ...]
+    down: bool = False
+    reason: str = "Not responding"
+
+
+class UpdateNode(Command, frozen=True):
+    """An administrator changes nodes. Reply: Done or Rejected."""
+
+    user_id: int
+    names: str
+    state: str | None = None
+    """drain, resume, undrain, down, fail, idle ..."""
+    reason: str | None = None
+    changes: dict[str, object] = {}
+    """Node fields by name."""
+
+
+class CreatePartition(Command, frozen=True):
+    """Reply: Done or Rejected."""
+
+    user_id: int
+    partition: Partition
+
+
+class UpdatePartition(Command, frozen=True):
+    """Reply: Done or Rejected."""
+
+    user_id: int
+    name: str
+    state: PartitionState | None = None
+    changes: dict[str, object] = {}
+
+
+class DeletePartition(Command, frozen=True):
+    """Reply: Done or Rejected."""
+
+    user_id: int
+    name: str
+
+
+class Configure(Command, frozen=True):
+    """The configuration as read at a start or a reconfigure: nodes and partitions appear, change and go. Reply: Done."""
+
+    settings: Settings
+    nodes: tuple[Node, ...]
+    partitions: tuple[Partition, ...]
+    fingerprint: str = ""
+    keep_changes: bool = False
+    """A plain restart keeps what administrators changed at run time (states, reasons, partition states)."""
+
+
+AnyCommand = (
+    SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
+    | ExpireJobs | PurgeJobs | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
+    | UpdatePartition | DeletePartition | Configure
+)  # fmt: skip
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyCommand)
+
+
+def encode(command: AnyCommand) -> bytes:
+    """The bytes of a command in the log."""
+    return _encoder.encode(command)
+
+
+def decode(data: bytes) -> AnyCommand:
+    """The command that `encode` made the bytes of. Raises msgspec.DecodeError for anything else."""
+    return _decoder.decode(data)
