@@ -1,0 +1,352 @@
+"""System: one runtime instance, with its processes, names, timers and published values.
+
+Several may live in one OS process and know nothing of each other. Everything here may be called from any thread, of an
+actor or not. One lock guards births, deaths and links; messages take none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from flurm.otp.errors import CallTimeout, NoProcess, NotRunning, OtpError, ProcessDown, ProcessExit, StartError
+from flurm.otp.messages import Down, MonitorRef, Pid, RuntimeEvent
+from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process, current
+from flurm.otp.runtime.sender import ANSWERED, EXITING, Requester, Sender
+from flurm.otp.runtime.timers import TimerRef, Timers
+from flurm.otp.specs import Child, Supervisor
+from flurm.otp.supervisor import Administration, root_tree, start_module
+
+_log = structlog.get_logger(__name__)
+_CRASH = "crash requested"
+
+Target = str | Pid
+
+
+class CrashRequested(Exception):
+    """What a process dies of after `System.crash`."""
+
+
+class System(Administration):
+    """Runs processes on threads.
+
+    `env` is the application's environment, read by actors. `terms` holds values that one process publishes and all may
+    read without a message. `observers` are told of every start, exit and restart, in the thread where it happens.
+    `tap`, for tests and tracing, is told (sender name, receiver name, kind, message type) of every message.
+    """
+
+    def __init__(self, env: dict[str, Any] | None = None) -> None:
+        sys.setswitchinterval(0.0005)
+        self.env: dict[str, Any] = env if env is not None else {}
+        self.terms: dict[Any, Any] = {}
+        self.observers: list[Callable[[RuntimeEvent], None]] = []
+        self.tap: Callable[[str, str, str, type], None] | None = None
+        self.lock = threading.RLock()
+        self.roots: list[Process] = []
+        self._names: dict[str, Process] = {}
+        self._processes: dict[Pid, Process] = {}
+        self._monitored: dict[MonitorRef, Process] = {}
+        self._numbers = itertools.count(1)
+        self._stopped = False
+        self._timers = Timers(self.info)
+
+    def call(self, target: Target, request: Any, timeout_s: float = 5.0) -> Any:
+        """Ask `target` and wait for its answer.
+
+        Raises NoProcess where there is no such process, ProcessDown when it dies before it answers, CallTimeout.
+        """
+        caller = current()
+        callee = self._process_of(target)
+        if caller is None:
+            sender = Sender(callee, None)
+        else:
+            self._check_caller(caller, callee)
+            sender = Sender(callee, caller.pid)
+        if self.tap is not None:
+            self._tell_tap(callee, "call", request)
+        self._post(callee, CALL, request, sender)
+        return self._wait(sender, caller, target, timeout_s)
+
+    def sys_request(self, target: Target, kind: str, payload: Any = None, timeout_s: float = 5.0) -> Any:
+        """A request that overtakes the inbox and is answered between two messages; see `flurm.otp.debug`."""
+        callee = self._process_of(target)
+        caller = current()
+        sender = Sender(callee, caller.pid if caller else None)
+        callee.pending.add(sender)
+        callee.put_signal(kind, sender, payload)
+        if callee.exited:
+            callee.pending.discard(sender)
+            raise ProcessDown(target, callee.reason)
+        return self._wait(sender, caller, target, timeout_s)
+
+    def cast(self, target: Target, message: Any) -> None:
+        """Send and forget; a target that is not there swallows it."""
+        self._send(target, CAST, message)
+
+    def info(self, target: Target, message: Any) -> None:
+        """Send to the target's `handle_info`, and forget."""
+        self._send(target, INFO, message)
+
+    def reply(self, sender: Sender, value: Any) -> None:
+        """Answer a call, from any process and any thread. A second answer, or one too late, goes nowhere."""
+        process = current()
+        if process is not None:
+            process.ensure_alive()
+        sender.reply(value)
+
+    def send_request(self, process: Process, target: Target, request: Any, tag: Any) -> None:
+        """Ask on behalf of `process`, which gets a Response or a ResponseDown."""
+        process.ensure_alive()
+        try:
+            callee = self._process_of(target)
+            requester = Requester(callee, process, tag)
+            if self.tap is not None:
+                self._tell_tap(callee, "call", request)
+            self._post(callee, CALL, request, requester)
+        except ProcessDown as down:
+            Requester(process, process, tag).settle(1, down.reason)
+
+    def whereis(self, name: str) -> Pid | None:
+        """The pid that is registered under `name`."""
+        process = self._names.get(name)
+        return process.pid if process is not None else None
+
+    def is_alive(self, target: Target) -> bool:
+        """Whether there is such a process."""
+        return self._find(target) is not None
+
+    def processes(self) -> list[Process]:
+        """All processes, oldest first."""
+        return list(self._processes.values())
+
+    def spawn(
+        self, start: Any, args: dict[str, Any] | None = None, name: str | None = None, parent: Process | None = None
+    ) -> Pid | None:
+        """Start a process, linked to `parent`, and wait for its `init`. None where `init` chose to be ignored.
+
+        `start` is a GenServer subclass, a Supervisor, or a string that names one. Raises StartError.
+        """
+        if self._stopped:
+            raise NotRunning("the system has been stopped")
+        module, arguments = start_module(start, args or {})
+        with self.lock:
+            taken = self._names.get(name) if name is not None else None
+            if taken is not None:
+                raise StartError(name, ("already_started", taken.pid))
+            process = Process(self, module, arguments, Pid(next(self._numbers)), name, parent)
+            self._processes[process.pid] = process
+            if name is not None:
+                self._names[name] = process
+            if parent is not None:
+                parent.links.add(process)
+                process.links.add(parent)
+        process._start_actor_loop()
+        kind, value = process.started.wait(float("inf"))  # type: ignore[misc]
+        if kind == ANSWERED:
+            return process.pid
+        if value is IGNORED:
+            return None
+        raise StartError(name or module.__class__.__name__, value)
+
+    def start(self, spec: Supervisor | Child | str, name: str | None = None) -> Pid:
+        """Start a root supervisor and wait for its whole tree. Raises StartError with the reason of who failed."""
+        child = spec if isinstance(spec, Child) else Child(name or "root", spec)
+        pid = self.spawn(child.start, child.args, child.id)
+        if pid is None:
+            raise StartError(child.id, "ignored")
+        root = self._processes.get(pid)
+        if root is not None:
+            self.roots.append(root)
+        return pid
+
+    def stop(self, reason: Any = "shutdown", timeout_s: float = 60.0) -> None:
+        """Stop every tree, last started first, then whatever is left; ends the timers. Kills what exceeds the time."""
+        deadline_s = time.monotonic() + timeout_s
+        for process in [*reversed(self.roots), *reversed(self.processes())]:
+            if process.exited or (process.parent is not None and not process.parent.exited):
+                continue
+            process.put_exit(None, reason, from_parent=True)
+            if not process.actor_stopped.wait(max(deadline_s - time.monotonic(), 0)):
+                process.finish("killed")
+        self._stopped = True
+        self._timers.stop()
+
+    def wait(self, target: Target, timeout_s: float | None = None) -> Any:
+        """Wait until `target` has exited; returns its reason, `noproc` where there is none. Raises CallTimeout."""
+        process = self._find(target)
+        if process is None:
+            return "noproc"
+        if not process.actor_stopped.wait(timeout_s):
+            raise CallTimeout(target, timeout_s or 0)
+        return process.reason
+
+    def kill(self, target: Target) -> bool:
+        """Kill: cannot be trapped or delayed. The name is free on return; what its thread still does counts nowhere."""
+        process = self._find(target)
+        if process is None or not process.finish("killed"):
+            return False
+        process.put_signal("crash", ProcessExit("killed"))
+        return True
+
+    def exit(self, target: Target, reason: Any) -> None:
+        """Send an exit signal; `kill` as the reason kills."""
+        if reason == "kill":
+            self.kill(target)
+            return
+        process, sender = self._find(target), current()
+        if process is not None:
+            process.put_exit(sender.pid if sender is not None else None, reason)
+
+    def crash(self, target: Target, message: str = _CRASH) -> None:
+        """For tests: make the process die of an exception, before its next message."""
+        self._process_of(target).put_signal("crash", CrashRequested(message))
+
+    def send_after(self, delay_s: float, message: Any, target: Target) -> TimerRef:
+        """Have `message` arrive in the target's `handle_info`."""
+        return self._timers.send_after(delay_s, target, message)
+
+    def cancel_timer(self, ref: TimerRef) -> float | None:
+        """Seconds that were left, or None where the timer has fired."""
+        return self._timers.cancel(ref)
+
+    def monitor(self, watcher: Process, target: Target) -> MonitorRef:
+        """Have `watcher` told, once, when `target` exits."""
+        with self.lock:
+            process = self._find(target)
+            ref = MonitorRef(target, process.pid if process is not None else None)
+            if process is not None:
+                process.monitors[ref] = watcher
+                self._monitored[ref] = process
+                return ref
+        watcher.put_info(Down(ref, target, None, "noproc"))
+        return ref
+
+    def demonitor(self, ref: MonitorRef) -> None:
+        """Take a monitor back."""
+        with self.lock:
+            process = self._monitored.pop(ref, None)
+            if process is not None:
+                process.monitors.pop(ref, None)
+
+    def send_down(self, watcher: Process, ref: MonitorRef, reason: Any) -> None:
+        """Tell a watcher; the runtime's own."""
+        if self._monitored.pop(ref, None) is not None:
+            watcher.put_info(Down(ref, ref.target, ref.pid, reason))
+
+    def link(self, process: Process, target: Target) -> None:
+        """Link `process` and `target`; an exit signal `noproc` where there is no target."""
+        with self.lock:
+            other = self._find(target)
+            if other is not None:
+                process.links.add(other)
+                other.links.add(process)
+                return
+        process.put_exit(target if isinstance(target, Pid) else None, "noproc")
+
+    def unlink(self, process: Process, target: Target) -> None:
+        """Take a link back."""
+        other = self._find(target)
+        if other is not None:
+            with self.lock:
+                process.links.discard(other)
+                other.links.discard(process)
+
+    def forget(self, process: Process) -> None:
+        """Give up the name and pid of a process that exits; the runtime's own, under the lock."""
+        self._processes.pop(process.pid, None)
+        if process.name is not None and self._names.get(process.name) is process:
+            del self._names[process.name]
+
+    def emit(self, kind: str, process: Process, reason: Any = None, supervisor: str | None = None) -> None:
+        """Tell the observers; one that raises is logged and does no harm."""
+        for observer in self.observers:
+            try:
+                observer(RuntimeEvent(kind, process.pid, process.name, reason, supervisor))
+            except Exception:
+                _log.exception("observer failed", observer=repr(observer))
+
+    def tree(self) -> list[dict[str, Any]]:
+        """The running trees as nested data, read without sending a message."""
+        return [root_tree(self, root) for root in self.roots if not root.exited]
+
+    def find(self, target: Target) -> Process | None:
+        """The process behind a name or pid; for the runtime and tests."""
+        return self._find(target)
+
+    def now_s(self) -> float:
+        """Wall clock."""
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        """Clock for intervals."""
+        return time.monotonic()
+
+    def _find(self, target: Target) -> Process | None:
+        if isinstance(target, str):
+            return self._names.get(target)
+        return self._processes.get(target)
+
+    def _process_of(self, target: Target) -> Process:
+        process = self._find(target)
+        if process is None:
+            raise NoProcess(target)
+        return process
+
+    def _check_caller(self, caller: Process, callee: Process) -> None:
+        caller.ensure_alive()
+        if callee is caller:
+            raise OtpError(f"{caller} calls itself: it would wait for itself")
+        if caller.starting and callee is caller.parent:
+            raise OtpError(f"{caller} calls its supervisor from init: the supervisor waits for that init")
+
+    def _post(self, callee: Process, kind: int, request: Any, sender: Sender) -> None:
+        """Queue a request so that either its answer or the callee's death settles it."""
+        callee.pending.add(sender)
+        callee.actor_inbox.put((kind, request, sender))  # type: ignore[arg-type]
+        if callee.exited:  # after the add: finish() sees the sender, or we see the exit
+            callee.pending.discard(sender)
+            raise ProcessDown(callee, callee.reason)
+
+    def _wait(self, sender: Sender, caller: Process | None, target: Target, timeout_s: float) -> Any:
+        if caller is not None:
+            caller.waiting = sender
+            if caller.exiting is not None:
+                sender.settle(EXITING, caller.exiting[0])
+            elif caller.exited:
+                sender.settle(EXITING, caller.reason)
+        outcome = sender.wait(timeout_s)
+        if caller is not None:
+            caller.waiting = None
+            caller.ensure_alive()
+        if outcome is None:
+            sender.callee.pending.discard(sender)
+            raise CallTimeout(target, timeout_s)
+        kind, value = outcome
+        if kind == ANSWERED:
+            return value
+        sender.callee.pending.discard(sender)
+        if kind == EXITING:
+            raise ProcessExit(value)
+        raise ProcessDown(target, value)
+
+    def _send(self, target: Target, kind: int, message: Any) -> None:
+        process = self._names.get(target) if type(target) is str else self._processes.get(target)  # type: ignore[arg-type]
+        sender = current()
+        if sender is not None and sender.exited:
+            raise ProcessExit(sender.reason)
+        if process is None:
+            return
+        if self.tap is not None:
+            self._tell_tap(process, "cast" if kind == CAST else "info", message)
+        process.actor_inbox.put((kind, message, None))  # type: ignore[arg-type]
+
+    def _tell_tap(self, receiver: Process, kind: str, message: Any) -> None:
+        sender, tap = current(), self.tap
+        if tap is not None:
+            tap(repr(sender) if sender is not None else "", repr(receiver), kind, type(message))

@@ -1,0 +1,232 @@
+"""The supervisor process: carries out what the supervision machine decides.
+
+Also here: the administrative calls (`System.start_child` and its family) and how a start target becomes a module.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from flurm.otp.errors import Refused, SpecError, StartError, describe
+from flurm.otp.gen_server import GenServer
+from flurm.otp.messages import Exit, NoReply, Ok, Pid, Reply, Stop, StopInit
+from flurm.otp.specs import BRUTAL, INFINITY, SUPERVISOR, WORKER, Child, Supervisor, resolve
+from flurm.otp.supervision import (
+    Ignored,
+    Plan,
+    Refusal,
+    Report,
+    RetryLater,
+    Start,
+    Started,
+    StartFailed,
+    StopChild,
+    StopChildren,
+    Supervision,
+)
+
+if TYPE_CHECKING:
+    from flurm.otp.runtime.process import Process
+    from flurm.otp.runtime.system import System
+
+_log = structlog.get_logger(__name__)
+_LEVELS = {"progress": "debug", "restarted": "info"}
+_FOREVER_S = float("inf")
+
+
+class Admin(msgspec.Struct, frozen=True):
+    """An administrative request: the machine's method and its arguments."""
+
+    method: str
+    args: tuple[Any, ...] = ()
+
+
+class SupervisorServer(GenServer):
+    """A supervisor as a process. Its state is the machine."""
+
+    def init(self, args: dict[str, Any]) -> Ok | StopInit:
+        self.trap_exit(True)
+        machine = Supervision(args["flags"])
+        self._process.state = machine
+        failure = self._run(machine.init())
+        return Ok(machine) if failure is None else StopInit(("shutdown", failure))
+
+    def handle_call(self, request: Any, sender: Any, state: Supervision) -> Reply:
+        answer = getattr(state, request.method)(*request.args)
+        return Reply(self._run(answer) if hasattr(answer, "send") else answer, state)
+
+    def handle_cast(self, message: Any, state: Supervision) -> NoReply | Stop:
+        return self._go_on(self._run(state.retry(message.key, self.monotonic_s())), state)
+
+    def handle_info(self, message: Any, state: Supervision) -> NoReply | Stop:
+        if isinstance(message, Exit):
+            return self._go_on(self._run(state.child_exited(message.pid, message.reason, self.monotonic_s())), state)
+        _log.warning("supervisor received unexpected message", supervisor=self.name, message=repr(message))
+        return NoReply(state)
+
+    def terminate(self, reason: Any, state: Supervision) -> None:
+        self._run(state.shutdown())
+
+    def _go_on(self, alive: bool, state: Supervision) -> NoReply | Stop:
+        return NoReply(state) if alive else Stop("shutdown", state)
+
+    def _run(self, plan: Plan) -> Any:
+        """Carry out a plan, action by action; returns its verdict."""
+        result = None
+        try:
+            while True:
+                action = plan.send(result)
+                self.ensure_alive()
+                result = self._perform(action)
+        except StopIteration as done:
+            return done.value
+
+    def _perform(self, action: Any) -> Any:
+        match action:
+            case Start():
+                return self._start(action)
+            case StopChild(pid, spec):
+                return self._stop([pid], spec)[0][1]
+            case StopChildren(pids, spec):
+                return self._stop(list(pids), spec)
+            case RetryLater():
+                self.cast(self.pid, action)
+            case Report():
+                self._report(action)
+        return None
+
+    def _start(self, action: Start) -> Started | Ignored | StartFailed:
+        try:
+            pid = self.system.spawn(action.spec.start, action.args, action.name, parent=self._process)
+        except StartError as error:
+            return StartFailed(error.reason)
+        except Exception as error:  # the module does not import, the name is not there
+            return StartFailed(f"{type(error).__name__}: {error}")
+        return Started(pid) if pid is not None else Ignored()
+
+    def _stop(self, pids: list[Pid], spec: Child) -> list[tuple[Pid, Any]]:
+        """Tell all to exit, then wait for each until the common deadline, then kill."""
+        shutdown = spec.deadline_ms
+        doomed = [(pid, process) for pid in pids if (process := self.system.find(pid)) is not None]
+        for pid, process in doomed:
+            self.system.unlink(self._process, pid)
+            if shutdown == BRUTAL:
+                self.system.kill(pid)
+            else:
+                process.put_exit(self.pid, "shutdown", from_parent=True)
+        deadline_s = _FOREVER_S if isinstance(shutdown, str) else self.monotonic_s() + shutdown / 1000
+        for pid, process in doomed:
+            left_s = None if shutdown == INFINITY else max(deadline_s - self.monotonic_s(), 0)
+            if shutdown != BRUTAL and not process.actor_stopped.wait(left_s):
+                self.system.kill(pid)
+        return [(pid, process.reason) for pid, process in doomed]
+
+    def _report(self, report: Report) -> None:
+        if report.kind == "restarted":
+            child = self.system.find(report.pid)
+            if child is not None:
+                self.system.emit("restarted", child, supervisor=self.name)
+        log = getattr(_log, _LEVELS.get(report.kind, "error"))
+        log(
+            f"supervisor report: {report.kind}",
+            supervisor=self.name,
+            child=report.id,
+            pid=str(report.pid),
+            reason=describe(report.reason),
+        )
+
+
+def start_module(start: Any, args: dict[str, Any]) -> tuple[GenServer, dict[str, Any]]:
+    """The module instance that `start` names, and what its `init` gets."""
+    target = resolve(start)
+    if isinstance(target, type) and issubclass(target, GenServer):
+        return target(), args
+    if not isinstance(target, Supervisor) and callable(target):
+        target = target(**args)
+    if isinstance(target, Supervisor):
+        return SupervisorServer(), {"flags": target}
+    raise SpecError(f"{start!r} is {target!r}, expected a GenServer class or a Supervisor")
+
+
+class Administration:
+    """What can be asked of a supervisor; mixed into System. Refusals raise `Refused` with OTP's reason.
+
+    An actor may ask too, its own supervisor included, but not from `init`, for which that supervisor is waiting.
+    """
+
+    def call(self, target: Any, request: Any, timeout_s: float = 5.0) -> Any:
+        """See System."""
+        raise NotImplementedError
+
+    def start_child(self, supervisor: Any, child: Child | dict[str, Any], name: str | None = None) -> Pid | None:
+        """Start a child: a Child, or for simple_one_for_one the extra arguments and, if any, a name to register."""
+        return self._ask(supervisor, "start_child", child, name)
+
+    def terminate_child(self, supervisor: Any, id: Any) -> None:
+        """Stop a child by id (simple_one_for_one: by pid) and wait for its end."""
+        self._ask(supervisor, "terminate_child", id)
+
+    def restart_child(self, supervisor: Any, id: str) -> Pid | None:
+        """Start a terminated child again."""
+        return self._ask(supervisor, "restart_child", id)
+
+    def delete_child(self, supervisor: Any, id: str) -> None:
+        """Forget a terminated child."""
+        self._ask(supervisor, "delete_child", id)
+
+    def which_children(self, supervisor: Any) -> list[tuple[str, Any, str]]:
+        """(id, pid | None | "restarting", kind) in start order."""
+        return self._ask(supervisor, "which_children")
+
+    def count_children(self, supervisor: Any) -> dict[str, int]:
+        """specs, active, supervisors, workers."""
+        return self._ask(supervisor, "count_children")
+
+    def get_childspec(self, supervisor: Any, id: Any) -> Child:
+        """The spec of a child, by id or pid."""
+        return self._ask(supervisor, "get_childspec", id)
+
+    def _ask(self, supervisor: Any, method: str, *args: Any) -> Any:
+        answer = self.call(supervisor, Admin(method, args), timeout_s=_FOREVER_S)
+        if isinstance(answer, Refusal):
+            raise Refused(supervisor, answer.reason)
+        return answer
+
+
+def root_tree(system: System, process: Process) -> dict[str, Any]:
+    """A running process and all below it as nested data."""
+    return _node(system, process.name or "", process, process.name, 0, None)
+
+
+def _node(
+    system: System, id: str, process: Process | None, name: str | None, restarts: int, kind: str | None
+) -> dict[str, Any]:
+    machine = process.state if process is not None and isinstance(process.module, SupervisorServer) else None
+    node: dict[str, Any] = {
+        "id": id,
+        "name": name,
+        "pid": str(process.pid) if process is not None else None,
+        "kind": SUPERVISOR if machine is not None else kind or WORKER,
+        "strategy": machine.flags.strategy if machine is not None else None,
+        "status": process.status if process is not None else "stopped",
+        "restarts": restarts,
+        "uptime_s": time.monotonic() - process.started_s if process is not None else 0.0,
+        "mailbox": process.mailbox if process is not None else 0,
+        "handled": process.handled if process is not None else 0,
+        "children": [],
+    }
+    if machine is not None:
+        node["children"] = [_child_node(system, child) for child in list(machine.children.values())]
+    return node
+
+
+def _child_node(system: System, child: Any) -> dict[str, Any]:
+    process = system.find(child.pid) if child.pid is not None else None
+    node = _node(system, child.id, process, child.name, child.restarts, child.spec.kind)
+    if child.restarting:
+        node["status"] = "restarting"
+    return node
