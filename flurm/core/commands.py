@@ -135,6 +135,10 @@ class PurgeJobs(Command, frozen=True):
     ids: tuple[int, ...]
 
 
+class Wake(Command, frozen=True):
+    """The begin time of waiting jobs has come. Reply: Done."""
+
+
 class RegisterNode(Command, frozen=True):
     """A node daemon says who it is and what runs there. Reply: Done or Rejected."""
 
@@ -197,7 +201,7 @@ class DeletePartition(Command, frozen=True):
 
 
 class Configure(Command, frozen=True):
-    """The configuration as read at a start or a reconfigure: nodes and partitions appear, change and go. Reply: Done."""
+    """The configuration as read at a start or a reconfigure. Reply: Done."""
 
     settings: Settings
     nodes: tuple[Node, ...]
@@ -209,7 +213,7 @@ class Configure(Command, frozen=True):
 
 AnyCommand = (
     SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
-    | ExpireJobs | PurgeJobs | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
+    | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
     | UpdatePartition | DeletePartition | Configure
 )  # fmt: skip
 

@@ -400,6 +400,8 @@ class Settings(Record, frozen=True):
     max_array_size: int = 1001
     min_job_age_s: int = 300
     kill_wait_s: int = 30
+    requeue_delay_s: int = 121
+    """A requeued job waits so long: node daemons refuse its credential until the old one is forgotten."""
     over_time_limit_min: int = 0
     enforce_part_limits: str = "NO"
     """NO, ANY or ALL."""
@@ -428,8 +430,12 @@ class Cluster(Record, frozen=True):
     """Ids of jobs that wait (value: submit time), so that planning need not look at the others."""
     active: Map[int, int] = Map()
     """Ids of jobs that hold resources: running, suspended or completing."""
+    dependent: Map[int, int] = Map()
+    """Ids of waiting jobs that have dependencies."""
     arrays: Map[int, tuple[int, ...]] = Map()
     """Job ids of the records of each array, by array job id."""
+    fingerprint: str = ""
+    """Of the configuration that was last applied."""
     next_job_id: int = 1
     next_priority: int = HIGHEST_PRIORITY
     version: int = 0

@@ -1,0 +1,51 @@
+"""`apply`: one command makes one cluster into the next.
+
+It is pure and total: no clock, no chance, no exception for any command that decodes, and the same log gives the same
+cluster on every controller. Each command's rules live in the module that the table names.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from flurm.core import commands as c
+from flurm.core import configuration, control, lifecycle, nodes, partitions, submission
+from flurm.core.effects import ScheduleSoon
+from flurm.core.outcome import Outcome
+from flurm.core.records import Cluster
+
+
+def _wake(cluster: Cluster, command: c.Wake) -> Outcome:
+    woken = lifecycle.wake(cluster, command.now_s)
+    return Outcome(woken.with_(jobs_changed_s=command.now_s), effects=(ScheduleSoon(),))
+
+
+RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
+    c.SubmitJob: submission.submit,
+    c.UpdateJob: control.update,
+    c.KillJob: control.kill,
+    c.RequeueJob: control.requeue,
+    c.TopJobs: control.top,
+    c.ApplyPlan: lifecycle.apply_plan,
+    c.LaunchDone: lifecycle.launch_done,
+    c.BatchEnded: lifecycle.batch_ended,
+    c.EpilogDone: lifecycle.epilog_done,
+    c.ExpireJobs: lifecycle.expire,
+    c.PurgeJobs: lifecycle.purge,
+    c.Wake: _wake,
+    c.RegisterNode: nodes.register,
+    c.NodesResponded: nodes.responded,
+    c.NodesMissing: nodes.missing,
+    c.UpdateNode: nodes.update,
+    c.CreatePartition: partitions.create,
+    c.UpdatePartition: partitions.update,
+    c.DeletePartition: partitions.delete,
+    c.Configure: configuration.configure,
+}
+
+
+def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
+    """Apply one committed command."""
+    outcome = RULES[type(command)](cluster, command)
+    return outcome._replace(cluster=outcome.cluster.with_(version=cluster.version + 1))

@@ -1,0 +1,289 @@
+"""What users and administrators do to jobs that exist: update, hold, release, cancel, signal, requeue, top."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from flurm.core import arrays, dependencies, lifecycle
+from flurm.core.commands import KillJob, RequeueJob, TopJobs, UpdateJob
+from flurm.core.effects import Done, Effect, Rejected, Result, Results, ScheduleSoon, SignalJob
+from flurm.core.enums import JobFlag, JobState, Reason, Refusal
+from flurm.core.features import check as check_features
+from flurm.core.outcome import Outcome, is_operator, rejected
+from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec
+from flurm.core.submission import first_priority, known_features, waiting_reason
+from flurm.core.tables import put
+
+SIGKILL = 9
+
+_PENDING_ONLY = frozenset(
+    {
+        "partitions", "features", "min_nodes", "max_nodes", "num_tasks", "cpus_per_task", "min_cpus", "max_cpus",
+        "memory_per_cpu_mib", "memory_per_node_mib", "begin_s", "dependency", "required_nodes", "excluded_nodes",
+        "work_dir", "std_out", "std_err", "std_in", "exclusive", "contiguous", "min_cpus_per_node",
+    }
+)  # fmt: skip
+_FIELD_TYPES = {field.name: field.type for field in msgspec.structs.fields(JobSpec)}
+
+
+def on_target(
+    cluster: Cluster, target: str, act: Callable[[Cluster, Job], Outcome], *, whole_array_first: bool = False
+) -> Outcome:
+    """Carry out an action on each record that a user's job name stands for, and gather the answers."""
+    parsed = arrays.parse_target(target, cluster.settings.max_array_size)
+    if parsed is None:
+        return rejected(cluster, Refusal.INVALID_JOB_ID)
+    if parsed.tasks is None:
+        jobs = arrays.records_of(cluster, parsed.job_id)
+        single = cluster.jobs.get(parsed.job_id)
+        if single is not None and (single.array is None or single.array.job_id != single.id):
+            jobs = [single]
+        if not jobs:
+            return rejected(cluster, Refusal.INVALID_JOB_ID)
+        return _on_jobs(cluster, [job.id for job in jobs], act)
+    cluster_after, ids = _split_tasks(cluster, parsed.job_id, parsed.tasks)
+    if not ids:
+        return rejected(cluster, Refusal.INVALID_JOB_ID)
+    outcome = _on_jobs(cluster_after, ids, act)
+    return rejected(cluster, outcome.reply.code, outcome.reply.text) if isinstance(outcome.reply, Rejected) else outcome
+
+
+def _split_tasks(cluster: Cluster, array_job_id: int, tasks: int) -> tuple[Cluster, list[int]]:
+    ids = []
+    for job in arrays.records_of(cluster, array_job_id):
+        assert job.array is not None
+        if job.array.task_id is not None:
+            if tasks >> job.array.task_id & 1:
+                ids.append(job.id)
+        elif job.array.waiting & ~tasks == 0:
+            ids.append(job.id)
+        else:
+            meta = job
+            for task in arrays.bits_of(job.array.waiting & tasks):
+                cluster, own = arrays.split(cluster, meta, task)
+                ids.append(own.id)
+                meta = cluster.jobs[meta.id]
+    return cluster, ids
+
+
+def _on_jobs(cluster: Cluster, ids: list[int], act: Callable[[Cluster, Job], Outcome]) -> Outcome:
+    effects: list[Effect] = []
+    results: list[tuple[Job, Rejected | None]] = []
+    for job_id in ids:
+        job = cluster.jobs[job_id]
+        outcome = act(cluster, job)
+        cluster = outcome.cluster
+        effects.extend(outcome.effects)
+        results.append((job, outcome.reply if isinstance(outcome.reply, Rejected) else None))
+    refused = [r for _, r in results if r is not None]
+    if not refused:
+        return Outcome(cluster, Done(), tuple(effects))
+    if len(refused) == len(results) and len({r.code for r in refused}) == 1:
+        return Outcome(cluster, refused[0], tuple(effects))
+    reply = Results(tuple(Result(arrays.label(job), r.code if r else None) for job, r in results))
+    return Outcome(cluster, reply, tuple(effects))
+
+
+def may_touch(cluster: Cluster, job: Job, user_id: int) -> bool:
+    """Whether a user may change a job: its owner and operators."""
+    return job.spec.user_id == user_id or is_operator(cluster, user_id)
+
+
+def update(cluster: Cluster, command: UpdateJob) -> Outcome:
+    """Change a job's fields, hold it, release it."""
+    outcome = on_target(cluster, command.target, lambda c, job: _update_one(c, job, command))
+    changed = outcome.cluster is not cluster
+    if not changed:
+        return outcome
+    return outcome._replace(
+        cluster=outcome.cluster.with_(jobs_changed_s=command.now_s), effects=(*outcome.effects, ScheduleSoon())
+    )
+
+
+def _update_one(cluster: Cluster, job: Job, command: UpdateJob) -> Outcome:
+    if not may_touch(cluster, job, command.user_id):
+        return rejected(cluster, Refusal.ACCESS_DENIED)
+    if job.state.is_finished and not set(command.spec_changes) <= {"comment", "admin_comment", "extra"}:
+        return rejected(cluster, Refusal.JOB_FINISHED)
+    if job.state.is_finished and command.priority is not None:
+        return rejected(cluster, Refusal.JOB_FINISHED)
+    refusal = _check_changes(cluster, job, command)
+    if refusal is not None:
+        return Outcome(cluster, refusal)
+    job = _with_changes(cluster, job, command)
+    if command.array_limit is not None and job.array is not None:
+        job = job.with_(array=job.array.with_(max_running=command.array_limit))
+    if command.priority is not None:
+        cluster, job = _with_priority(cluster, job, command)
+    return Outcome(put(cluster, waiting_reason(cluster, job, command.now_s)))
+
+
+def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected | None:
+    changes, operator = command.spec_changes, is_operator(cluster, command.user_id)
+    if job.state is not JobState.PENDING and set(changes) & _PENDING_ONLY:
+        return Rejected(Refusal.JOB_NOT_PENDING)
+    for name in changes.get("partitions", ()):  # type: ignore[attr-defined]
+        if name not in cluster.partitions:
+            return Rejected(Refusal.INVALID_PARTITION_NAME)
+    features = changes.get("features")
+    if features and not check_features(str(features), known_features(cluster)):
+        return Rejected(Refusal.INVALID_FEATURE)
+    dependency = changes.get("dependency")
+    if dependency and dependencies.parse(cluster, str(dependency)) is None:
+        return Rejected(Refusal.DEPENDENCY)
+    nice = changes.get("nice")
+    if isinstance(nice, int) and nice < job.spec.nice and not operator:
+        return Rejected(Refusal.ACCESS_DENIED)
+    if "admin_comment" in changes and not operator:
+        return Rejected(Refusal.ACCESS_DENIED)
+    limit = changes.get("time_limit_min")
+    if isinstance(limit, int) and not operator and not _may_set_limit(cluster, job, limit):
+        return Rejected(Refusal.ACCESS_DENIED)
+    if command.priority is not None and not operator and not _may_set_priority(job, command):
+        return Rejected(Refusal.ACCESS_DENIED)
+    return None
+
+
+def _may_set_limit(cluster: Cluster, job: Job, limit_min: int) -> bool:
+    now = job.time_limit_min if job.time_limit_min is not None else job.spec.time_limit_min
+    if now is not None and limit_min <= now:
+        return True
+    partition = cluster.partitions.get(job.partition)
+    return job.state is JobState.PENDING and partition is not None and limit_min <= partition.max_time_min
+
+
+def _may_set_priority(job: Job, command: UpdateJob) -> bool:
+    if command.priority == UNLIMITED:
+        return job.hold != "admin"
+    return command.priority is not None and command.priority <= job.priority
+
+
+def _with_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Job:
+    changes = {
+        name: msgspec.convert(value, _FIELD_TYPES[name], strict=False) for name, value in command.spec_changes.items()
+    }
+    if not changes:
+        return job
+    spec = job.spec.with_(**changes)
+    job = job.with_(spec=spec)
+    if "partitions" in changes and spec.partitions:
+        job = job.with_(partition=spec.partitions[0])
+    if "dependency" in changes:
+        job = job.with_(dependencies=dependencies.parse(cluster, spec.dependency) or () if spec.dependency else ())
+    if "begin_s" in changes:
+        job = job.with_(eligible_s=max(spec.begin_s, job.submit_s))
+    if "nice" in changes and job.priority > 0:
+        before = command_nice(job, changes, cluster)
+        job = job.with_(priority=max(1, job.priority + before - spec.nice))
+    if "time_limit_min" in changes and job.state in (JobState.RUNNING, JobState.SUSPENDED):
+        limit = spec.time_limit_min if spec.time_limit_min is not None else UNLIMITED
+        end_s = job.start_s + (60 * limit if limit != UNLIMITED else 365 * 24 * 3600)
+        job = job.with_(time_limit_min=limit, end_s=end_s)
+    return job
+
+
+def command_nice(job: Job, changes: dict[str, object], cluster: Cluster) -> int:
+    """The nice value that the job's priority has been reckoned with so far."""
+    stored = cluster.jobs.get(job.id)
+    return stored.spec.nice if stored is not None else 0
+
+
+def _with_priority(cluster: Cluster, job: Job, command: UpdateJob) -> tuple[Cluster, Job]:
+    if command.priority == 0:
+        if job.state is not JobState.PENDING:
+            return cluster, job
+        kind = command.hold_kind or ("admin" if is_operator(cluster, command.user_id) else "user")
+        return cluster, job.with_(priority=0, hold=kind, eligible_s=0)
+    if command.priority == UNLIMITED:
+        if job.priority:
+            return cluster, job
+        released = job.spec.with_(requested_priority=None)
+        cluster, priority = first_priority(cluster, released, held=False)
+        return cluster, job.with_(
+            spec=released, priority=priority, hold=None, eligible_s=max(command.now_s, job.spec.begin_s),
+            requeue_held=False, flags=job.flags & ~JobFlag.SPECIAL_EXIT,
+        )  # fmt: skip
+    assert command.priority is not None
+    return cluster, job.with_(priority=command.priority, hold=None, eligible_s=job.eligible_s or command.now_s)
+
+
+def kill(cluster: Cluster, command: KillJob) -> Outcome:
+    """Cancel a job, or send it a signal."""
+    return on_target(cluster, command.target, lambda c, job: _kill_one(c, job, command))
+
+
+def _kill_one(cluster: Cluster, job: Job, command: KillJob) -> Outcome:
+    if not may_touch(cluster, job, command.user_id):
+        return rejected(cluster, Refusal.ACCESS_DENIED)
+    if command.array_only and job.array is None:
+        return rejected(cluster, Refusal.INVALID_JOB_ID)
+    if job.state.is_finished:
+        return rejected(cluster, Refusal.ALREADY_DONE)
+    cancels = command.signal == SIGKILL and not (command.batch_only or command.steps_only)
+    if job.state is JobState.PENDING:
+        if command.signal != SIGKILL:
+            return rejected(cluster, Refusal.TRANSITION_STATE_NO_UPDATE)
+        if job.flags & JobFlag.COMPLETING:
+            ended = job.with_(state=JobState.CANCELLED, reason=Reason.NONE, end_s=command.now_s)
+            return Outcome(lifecycle.retest_dependents(put(cluster, ended), command.now_s))
+        return lifecycle.cancel_pending(cluster, job, command.now_s)
+    if cancels:
+        return lifecycle.finish(cluster, job.with_(kill_requested_s=command.now_s), "cancel", command.now_s)
+    signal = SignalJob(
+        job.id,
+        job.node_names,
+        command.signal,
+        batch_only=command.batch_only,
+        whole_job=command.whole_job,
+        steps_only=command.steps_only,
+    )
+    return Outcome(cluster, effects=(signal,))
+
+
+def requeue(cluster: Cluster, command: RequeueJob) -> Outcome:
+    """Put a job back in the queue, held where asked for."""
+    return on_target(cluster, command.target, lambda c, job: _requeue_one(c, job, command))
+
+
+def _requeue_one(cluster: Cluster, job: Job, command: RequeueJob) -> Outcome:
+    if not may_touch(cluster, job, command.user_id):
+        return rejected(cluster, Refusal.ACCESS_DENIED)
+    if not job.spec.requeue and not is_operator(cluster, command.user_id):
+        return rejected(cluster, Refusal.DISABLED)
+    if job.flags & JobFlag.COMPLETING:
+        return rejected(cluster, Refusal.TRANSITION_STATE_NO_UPDATE)
+    if job.state is JobState.PENDING:
+        return rejected(cluster, Refusal.JOB_PENDING)
+    if job.state.is_finished:
+        return lifecycle.requeue_ended(cluster, job, command.now_s, hold=command.hold)
+    return lifecycle.requeue(cluster, job, command.now_s, hold=command.hold)
+
+
+def top(cluster: Cluster, command: TopJobs) -> Outcome:
+    """Give the named jobs the highest priorities among their owner's waiting ones; the sum of all stays the same."""
+    if not is_operator(cluster, command.user_id) and not cluster.settings.user_may_top:
+        return rejected(cluster, Refusal.ACCESS_DENIED)
+    wanted = []
+    for text in command.targets:
+        target = arrays.parse_target(text, cluster.settings.max_array_size)
+        job = cluster.jobs.get(target.job_id) if target else None
+        if job is None:
+            return rejected(cluster, Refusal.INVALID_JOB_ID)
+        if not may_touch(cluster, job, command.user_id):
+            return rejected(cluster, Refusal.ACCESS_DENIED)
+        if job.state is not JobState.PENDING:
+            return rejected(cluster, Refusal.JOB_NOT_PENDING)
+        if job.priority == 0:
+            return rejected(cluster, Refusal.JOB_HELD)
+        wanted.append(job)
+    if not wanted:
+        return Outcome(cluster)
+    owner = wanted[0].spec.user_id
+    peers = [cluster.jobs[i] for i in cluster.pending if cluster.jobs[i].spec.user_id == owner]
+    peers = [job for job in peers if job.priority and job.partition == wanted[0].partition]
+    ranks = sorted((job.priority for job in peers), reverse=True)
+    chosen = {job.id for job in wanted}
+    others = sorted((job for job in peers if job.id not in chosen), key=lambda job: (-job.priority, job.id))
+    for job, priority in zip([*wanted, *others], ranks, strict=False):
+        cluster = put(cluster, job.with_(priority=priority))
+    return Outcome(cluster.with_(jobs_changed_s=command.now_s), effects=(ScheduleSoon(),))

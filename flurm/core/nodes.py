@@ -1,0 +1,212 @@
+"""The rules of nodes: registration, silence, draining, and what happens to the jobs on a node that is lost."""
+
+from flurm.core import lifecycle
+from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
+from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
+from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
+from flurm.core.names import expand
+from flurm.core.outcome import Outcome, is_operator, rejected
+from flurm.core.records import Cluster, Job, Node
+from flurm.core.submission import waiting_reason
+from flurm.core.tables import put, put_node, vacate
+
+NOT_RESPONDING = "Not responding"
+_LOST_REASONS = (NOT_RESPONDING, "Node unexpectedly rebooted")
+
+
+def register(cluster: Cluster, command: RegisterNode) -> Outcome:
+    """A node daemon has told who it is: the node is up if it has what was configured."""
+    node = cluster.nodes.get(command.name)
+    if node is None:
+        return rejected(cluster, Refusal.INVALID_NODE_NAME)
+    before = node
+    node = node.with_(facts=command.facts, flags=node.flags & ~NodeFlag.NO_RESPOND)
+    fault = _fault(node, command)
+    if fault is not None:
+        node = node.with_(
+            state=NodeState.IDLE if node.state is NodeState.UNKNOWN else node.state,
+            flags=node.flags | NodeFlag.DRAIN | NodeFlag.INVALID_REG,
+            reason=fault, reason_s=command.now_s, reason_uid=cluster.settings.slurm_user_id,
+        )  # fmt: skip
+    else:
+        node = _revived(cluster, node)
+    if not node.last_busy_s:
+        node = node.with_(last_busy_s=command.now_s)
+    if node == before and not command.startup and set(node.jobs) == set(command.jobs):
+        return Outcome(cluster)
+    cluster = put_node(cluster, node).with_(nodes_changed_s=command.now_s)
+    cluster, effects = _reconcile(cluster, node, command)
+    return Outcome(cluster, effects=(*effects, ScheduleSoon()))
+
+
+def _fault(node: Node, command: RegisterNode) -> str | None:
+    facts = command.facts
+    if facts.cpus < node.cpus:
+        return f"Low socket*core*thread count, Low CPUs (reported:{facts.cpus} < configured:{node.cpus})"
+    if facts.real_memory_mib < node.real_memory_mib:
+        share = 100 * facts.real_memory_mib / max(1, node.real_memory_mib)
+        return f"Low RealMemory (reported:{facts.real_memory_mib} < {share:.2f}% of configured:{node.real_memory_mib})"
+    if facts.tmp_disk_mib < node.tmp_disk_mib:
+        return f"Low TmpDisk (reported:{facts.tmp_disk_mib} < configured:{node.tmp_disk_mib})"
+    return None
+
+
+def _revived(cluster: Cluster, node: Node) -> Node:
+    if node.flags & NodeFlag.INVALID_REG:
+        node = node.with_(flags=node.flags & ~(NodeFlag.INVALID_REG | NodeFlag.DRAIN), reason=None, reason_s=0)
+    if node.state is NodeState.UNKNOWN:
+        return node.with_(state=NodeState.IDLE)
+    if node.state is NodeState.DOWN:
+        back = cluster.settings.return_to_service
+        if back == 2 or (back == 1 and node.reason in _LOST_REASONS):
+            kept = bool(node.flags & NodeFlag.DRAIN)
+            return node.with_(
+                state=NodeState.IDLE, reason=node.reason if kept else None, reason_s=node.reason_s if kept else 0
+            )
+    return node
+
+
+def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Cluster, tuple[Effect, ...]]:
+    """Compare what the daemon knows with what the cluster believes, and act on every difference."""
+    effects: list[Effect] = []
+    known = set(command.jobs)
+    for job_id in node.jobs:
+        job = cluster.jobs[job_id]
+        here = 1 << node.index
+        if job.completing & here:
+            effects.append(TerminateJob(job_id, (node.name,)))
+        elif job.launch == "wanted" and job.batch_host == node.name:
+            effects.append(LaunchBatch(job_id))
+        elif job_id not in known and job.batch_host == node.name and job.start_s < command.since_s:
+            outcome = _lose(cluster, job, node, command.now_s)
+            cluster = outcome.cluster
+            effects.extend(outcome.effects)
+    held = set(node.jobs)
+    for job_id in known - held:
+        effects.append(TerminateJob(job_id, (node.name,)))
+    return cluster, tuple(effects)
+
+
+def _lose(cluster: Cluster, job: Job, node: Node, now_s: int) -> Outcome:
+    """A job's node is gone, or has forgotten the job: requeue it where it may be, else it has failed."""
+    if job.spec.requeue:
+        return lifecycle.requeue(cluster, job, now_s, reason=Reason.NONE, delay=False)
+    return lifecycle.finish(cluster, job, "lose node", now_s, reason=Reason.NODE_DOWN)
+
+
+def responded(cluster: Cluster, command: NodesResponded) -> Outcome:
+    """These nodes answer again; a node that was set down for its silence must register before it is used."""
+    revived = False
+    for name in command.names:
+        node = cluster.nodes.get(name)
+        if node is not None and node.flags & NodeFlag.NO_RESPOND:
+            cluster = put_node(cluster, node.with_(flags=node.flags & ~NodeFlag.NO_RESPOND))
+            revived = True
+    if not revived:
+        return Outcome(cluster)
+    return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(PingNodes(command.names), ScheduleSoon()))
+
+
+def missing(cluster: Cluster, command: NodesMissing) -> Outcome:
+    """These nodes are silent: marked so first, set down with their jobs lost when it lasts."""
+    effects: list[Effect] = []
+    for name in command.names:
+        node = cluster.nodes.get(name)
+        if node is None or node.state is NodeState.DOWN:
+            continue
+        node = node.with_(flags=node.flags | NodeFlag.NO_RESPOND)
+        cluster = put_node(cluster, node)
+        if command.down:
+            cluster, lost = set_down(cluster, node, command.reason, 0, command.now_s)
+            effects.extend(lost)
+    return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
+
+
+def set_down(
+    cluster: Cluster, node: Node, reason: str | None, user_id: int, now_s: int
+) -> tuple[Cluster, tuple[Effect, ...]]:
+    """Take a node out of service; its jobs are requeued or fail, and hold nothing of it any more."""
+    node = node.with_(
+        state=NodeState.DOWN, reason=reason or node.reason, reason_s=now_s if reason else node.reason_s,
+        reason_uid=user_id if reason else node.reason_uid,
+    )  # fmt: skip
+    cluster = put_node(cluster, node)
+    effects: list[Effect] = []
+    for job_id in node.jobs:
+        job = cluster.jobs[job_id]
+        if not job.completing:
+            outcome = _lose(cluster, job, node, now_s)
+            cluster = outcome.cluster
+            effects.extend(outcome.effects)
+            job = cluster.jobs[job_id]
+        cluster = _give_up(cluster, job, cluster.nodes[node.name], now_s)
+    return cluster, tuple(effects)
+
+
+def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Cluster:
+    """Do not wait for a dead node to say that it is clean of the job."""
+    cluster = vacate(cluster, job, node, now_s)
+    completing = job.completing & ~(1 << node.index)
+    job = job.with_(completing=completing)
+    if not completing:
+        job = job.with_(flags=job.flags & ~JobFlag.COMPLETING)
+        if job.state is JobState.PENDING:
+            job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), now_s)
+    cluster = put(cluster, job)
+    return cluster if completing else lifecycle.retest_dependents(cluster, now_s)
+
+
+def update(cluster: Cluster, command: UpdateNode) -> Outcome:
+    """An administrator changes nodes' states and fields."""
+    if not is_operator(cluster, command.user_id):
+        return rejected(cluster, Refusal.USER_ID_MISSING)
+    names = list(cluster.node_order) if command.names.upper() == "ALL" else expand(command.names)
+    if not names or any(name not in cluster.nodes for name in names):
+        return rejected(cluster, Refusal.INVALID_NODE_NAME)
+    effects: list[Effect] = []
+    for name in names:
+        node = cluster.nodes[name]
+        if command.changes:
+            node = node.with_(**_converted(command.changes))
+        if command.reason is not None:
+            node = node.with_(reason=command.reason or None, reason_s=command.now_s, reason_uid=command.user_id)
+        cluster = put_node(cluster, node)
+        if command.state is not None:
+            changed = _set_state(cluster, node, command)
+            if isinstance(changed, Refusal):
+                return rejected(cluster, changed)
+            cluster, more = changed
+            effects.extend(more)
+    return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
+
+
+def _converted(changes: dict[str, object]) -> dict[str, object]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+
+
+def _set_state(cluster: Cluster, node: Node, command: UpdateNode) -> tuple[Cluster, tuple[Effect, ...]] | Refusal:
+    match command.state:
+        case "drain":
+            node = node.with_(flags=node.flags | NodeFlag.DRAIN)
+        case "undrain":
+            node = node.with_(flags=node.flags & ~NodeFlag.DRAIN)
+        case "fail":
+            node = node.with_(flags=node.flags | NodeFlag.FAIL)
+        case "resume" | "idle":
+            node = _resumed(node)
+        case "no_respond":
+            node = node.with_(flags=node.flags | NodeFlag.NO_RESPOND)
+        case "down":
+            return set_down(cluster, node, None, command.user_id, command.now_s)
+        case _:
+            return Refusal.INVALID_NODE_STATE
+    if command.state in ("undrain", "resume", "idle") and command.reason is None:
+        node = node.with_(reason=None, reason_s=0, reason_uid=0xFFFFFFFE)
+    return put_node(cluster, node), (PingNodes((node.name,)),)
+
+
+def _resumed(node: Node) -> Node:
+    flags = node.flags & ~(NodeFlag.DRAIN | NodeFlag.FAIL)
+    if node.state is NodeState.DOWN:
+        return node.with_(state=NodeState.IDLE, flags=flags)
+    return node.with_(flags=flags)

@@ -1,0 +1,115 @@
+"""Changing the job and node tables so that the indexes beside them stay right.
+
+`put` is the only way a job gets into a cluster: it keeps `pending`, `active`, `dependent` and `arrays` in step with the
+record's own state.
+"""
+
+from immutables import Map
+
+from flurm.core.enums import JobFlag, JobState, NodeFlag
+from flurm.core.records import Cluster, Job, Node
+
+
+def put(cluster: Cluster, job: Job) -> Cluster:
+    """Store a job under its id."""
+    waits = job.state is JobState.PENDING and not job.flags & JobFlag.COMPLETING
+    holds = job.state in (JobState.RUNNING, JobState.SUSPENDED) or bool(job.flags & JobFlag.COMPLETING)
+    cluster = cluster.with_(
+        jobs=cluster.jobs.set(job.id, job),
+        pending=_member(cluster.pending, job.id, waits, job.submit_s),
+        active=_member(cluster.active, job.id, holds, job.start_s),
+        dependent=_member(cluster.dependent, job.id, job.state is JobState.PENDING and bool(job.dependencies), 0),
+    )
+    if job.array is None:
+        return cluster
+    known = cluster.arrays.get(job.array.job_id, ())
+    if job.id in known:
+        return cluster
+    return cluster.with_(arrays=cluster.arrays.set(job.array.job_id, (*known, job.id)))
+
+
+def drop(cluster: Cluster, job: Job) -> Cluster:
+    """Forget a job."""
+    arrays = cluster.arrays
+    if job.array is not None:
+        left = tuple(i for i in arrays.get(job.array.job_id, ()) if i != job.id)
+        arrays = arrays.set(job.array.job_id, left) if left else arrays.delete(job.array.job_id)
+    return cluster.with_(
+        jobs=cluster.jobs.delete(job.id),
+        pending=_member(cluster.pending, job.id, False, 0),
+        active=_member(cluster.active, job.id, False, 0),
+        dependent=_member(cluster.dependent, job.id, False, 0),
+        arrays=arrays,
+    )
+
+
+def _member(index: "Map[int, int]", key: int, wanted: bool, value: int) -> "Map[int, int]":
+    if wanted:
+        return index if index.get(key) == value else index.set(key, value)
+    return index.delete(key) if key in index else index
+
+
+def give_id(cluster: Cluster) -> tuple[Cluster, int]:
+    """Take the next free job id; after the highest one counting begins again."""
+    job_id = cluster.next_job_id
+    first, last = cluster.settings.first_job_id, cluster.settings.max_job_id
+    while job_id in cluster.jobs or job_id in cluster.arrays:
+        job_id = job_id + 1 if job_id < last else first
+    following = job_id + 1 if job_id < last else first
+    return cluster.with_(next_job_id=following), job_id
+
+
+def put_node(cluster: Cluster, node: Node) -> Cluster:
+    """Store a node under its name."""
+    return cluster.with_(nodes=cluster.nodes.set(node.name, node))
+
+
+def occupy(cluster: Cluster, job: Job, now_s: int) -> Cluster:
+    """Give the job the cores and memory of its allocation."""
+    assert job.allocation is not None
+    for share in job.allocation.shares:
+        node = cluster.node_at(share.node)
+        cluster = put_node(
+            cluster,
+            node.with_(
+                used_cores=node.used_cores | share.cores,
+                used_cpus=node.used_cpus + share.cpus,
+                used_memory_mib=node.used_memory_mib + share.memory_mib,
+                jobs=(*node.jobs, job.id),
+                exclusive_job=job.id if job.allocation.whole_nodes else node.exclusive_job,
+                last_busy_s=now_s,
+            ),
+        )
+    return cluster
+
+
+def mark_completing(cluster: Cluster, job: Job) -> Cluster:
+    """Show on the job's nodes that it is ending there."""
+    for node in cluster.nodes_in(job.completing):
+        if job.id not in node.completing_jobs:
+            changed = node.with_(
+                completing_jobs=(*node.completing_jobs, job.id), flags=node.flags | NodeFlag.COMPLETING
+            )
+            cluster = put_node(cluster, changed)
+    return cluster
+
+
+def vacate(cluster: Cluster, job: Job, node: Node, now_s: int) -> Cluster:
+    """Take back what the job holds of one node."""
+    if job.id not in node.jobs or job.allocation is None:
+        return cluster
+    share = next(s for s in job.allocation.shares if s.node == node.index)
+    completing = tuple(i for i in node.completing_jobs if i != job.id)
+    return put_node(
+        cluster,
+        node.with_(
+            used_cores=node.used_cores & ~share.cores,
+            used_cpus=node.used_cpus - share.cpus,
+            used_memory_mib=node.used_memory_mib - share.memory_mib,
+            jobs=tuple(i for i in node.jobs if i != job.id),
+            completing_jobs=completing,
+            flags=node.flags if completing else node.flags & ~NodeFlag.COMPLETING,
+            exclusive_job=0 if node.exclusive_job == job.id else node.exclusive_job,
+            last_busy_s=now_s,
+        ),
+    )
