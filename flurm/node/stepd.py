@@ -6,7 +6,7 @@ gone. It depends on nobody: daemon and zygote may die at any time, and a daemon 
 in the step's directory. Talk on every connection is one JSON object a line.
 
     from the daemon   {"do": "signal", "signum": 10, "target": "script"|"children"|"all"}
-                      {"do": "terminate", "grace_s": 30, "reason": "DUE TO TIME LIMIT"}   SIGCONT, SIGTERM, later SIGKILL
+                      {"do": "terminate", "grace_s": 30, "reason": "DUE TO TIME LIMIT"}   CONT, TERM, later KILL
                       {"do": "suspend"}   {"do": "resume"}
     to the daemon     {"event": "started", "pid": 4711}    {"event": "ended"}   (the story is in `status`)
 
@@ -118,17 +118,12 @@ class StepManager:
         try:
             files = task.open_files(self.plan)
         except task.SetupError as error:
-            return {
-                "stage": error.stage,
-                "error": str(error),
-                "wait_status": error.wait_status,
-                "slurm_rc": error.slurm_rc,
-            }
+            return _failure(error.stage, str(error), error.wait_status, error.slurm_rc)
         self.stderr_fd = files.stderr
         try:
             started = task.spawn(self.plan, self.directory / spool.SCRIPT, files, self.cgroup)
         except OSError as error:
-            return {"stage": "fork", "error": str(error), "wait_status": 256, "slurm_rc": task.ESLURMD_FORK_FAILED}
+            return _failure("fork", str(error), 256, task.ESLURMD_FORK_FAILED)
         finally:
             files.close_all_but_stderr()
         self.script_pid = started.pid
@@ -136,7 +131,7 @@ class StepManager:
             return None
         _, status = os.waitpid(started.pid, 0)
         self.script_pid, self.wait_status = 0, status
-        return {"stage": started.stage, "error": started.error, "wait_status": status, "slurm_rc": 0}
+        return _failure(started.stage, started.error, status)
 
     def _serve(self, timeout_ms: int | None) -> None:
         for handle, events in self.poll.poll(timeout_ms):
@@ -215,9 +210,8 @@ class StepManager:
         deadline = time.monotonic() + grace_s
         if self.kill_at_s is None:
             when = time.strftime("%Y-%m-%dT%H:%M:%S")
-            self._log(
-                f"*** JOB {self.plan['job_id']} ON {self.plan['node']} CANCELLED AT {when}{reason and ' '}{reason} ***"
-            )
+            who = f"JOB {self.plan['job_id']} ON {self.plan['node']}"
+            self._log(f"*** {who} CANCELLED AT {when}{reason and ' '}{reason} ***")
             everything = self._targets("all")
             processes.signal_all(everything, signal.SIGCONT)
             if grace_s > 0:
@@ -306,6 +300,10 @@ class StepManager:
         if self.stderr_fd >= 0:
             with contextlib.suppress(OSError):
                 os.write(self.stderr_fd, f"slurmstepd: error: {text}\n".encode())
+
+
+def _failure(stage: str | None, error: str, wait_status: int, slurm_rc: int = 0) -> dict[str, Any]:
+    return {"stage": stage, "error": error, "wait_status": wait_status, "slurm_rc": slurm_rc}
 
 
 def _become_manager() -> None:

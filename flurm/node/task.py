@@ -238,9 +238,7 @@ def login_environment(plan: dict[str, Any]) -> dict[str, str]:
         argv = ["su", "-", plan["user"], "-c", dump]
     else:
         argv = [plan["shell"] or "/bin/sh", "-l", "-c", dump]
-    base = {
-        name: plan[key] for name, key in (("HOME", "home"), ("USER", "user"), ("LOGNAME", "user"), ("SHELL", "shell"))
-    }
+    base = {"HOME": plan["home"], "USER": plan["user"], "LOGNAME": plan["user"], "SHELL": plan["shell"]}
     base["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     try:
         done = subprocess.run(
@@ -258,6 +256,4 @@ def login_environment(plan: dict[str, Any]) -> dict[str, str]:
         return {}
     _, _, listing = done.stdout.partition(marker.encode())
     pairs = (os.fsdecode(item).partition("=") for item in listing.split(b"\0"))
-    return {
-        name: value for name, equals, value in pairs if equals and name != "_" and not name.startswith("BASH_FUNC_")
-    }
+    return {name: value for name, equals, value in pairs if equals and name != "_"}
