@@ -75,6 +75,7 @@ class Process(pykka.ThreadingActor):
         self.pending: set[Sender] = set()
         self.links: set[Process] = set()
         self.monitors: dict[MonitorRef, Process] = {}
+        self.watching: set[MonitorRef] = set()
         self.lane: deque[tuple[Any, ...]] = deque()
         self.waiting: Sender | None = None
         self.exiting: Any = None
@@ -143,6 +144,11 @@ class Process(pykka.ThreadingActor):
             monitors, self.monitors = self.monitors, {}
             for other in links:
                 other.links.discard(self)
+            for ref in self.watching:
+                self.system.drop_monitor(ref)
+        waiting = self.waiting
+        if waiting is not None:
+            waiting.settle(EXITING, reason)
         while self.pending:
             try:
                 self.pending.pop().settle(DOWN, reason)

@@ -16,8 +16,9 @@ from typing import Any
 import structlog
 
 from flurm.otp.errors import CallTimeout, NoProcess, NotRunning, OtpError, ProcessDown, ProcessExit, StartError
-from flurm.otp.messages import Down, MonitorRef, Pid, RuntimeEvent
+from flurm.otp.messages import MonitorRef, Pid, RuntimeEvent
 from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process, current
+from flurm.otp.runtime.relations import Relations
 from flurm.otp.runtime.sender import ANSWERED, EXITING, Requester, Sender
 from flurm.otp.runtime.timers import TimerRef, Timers
 from flurm.otp.specs import Child, Supervisor
@@ -25,6 +26,7 @@ from flurm.otp.supervisor import Administration, root_tree, start_module
 
 _log = structlog.get_logger(__name__)
 _CRASH = "crash requested"
+ORPHAN_S = 5.0  # what a process may take to end after its supervisor was killed
 
 Target = str | Pid
 
@@ -33,7 +35,7 @@ class CrashRequested(Exception):
     """What a process dies of after `System.crash`."""
 
 
-class System(Administration):
+class System(Administration, Relations):
     """Runs processes on threads.
 
     `env` is the application's environment, read by actors. `terms` holds values that one process publishes and all may
@@ -47,11 +49,11 @@ class System(Administration):
         self.terms: dict[Any, Any] = {}
         self.observers: list[Callable[[RuntimeEvent], None]] = []
         self.tap: Callable[[str, str, str, type], None] | None = None
-        self.lock = threading.RLock()
+        self.lock: Any = threading.RLock()
         self.roots: list[Process] = []
         self._names: dict[str, Process] = {}
         self._processes: dict[Pid, Process] = {}
-        self._monitored: dict[MonitorRef, Process] = {}
+        self.monitored: dict[MonitorRef, Process] = {}
         self._numbers = itertools.count(1)
         self._stopped = False
         self._timers = Timers(self.info)
@@ -119,7 +121,7 @@ class System(Administration):
 
     def is_alive(self, target: Target) -> bool:
         """Whether there is such a process."""
-        return self._find(target) is not None
+        return self.find(target) is not None
 
     def processes(self) -> list[Process]:
         """All processes, oldest first."""
@@ -135,17 +137,9 @@ class System(Administration):
         if self._stopped:
             raise NotRunning("the system has been stopped")
         module, arguments = start_module(start, args or {})
-        with self.lock:
-            taken = self._names.get(name) if name is not None else None
-            if taken is not None:
-                raise StartError(name, ("already_started", taken.pid))
-            process = Process(self, module, arguments, Pid(next(self._numbers)), name, parent)
-            self._processes[process.pid] = process
-            if name is not None:
-                self._names[name] = process
-            if parent is not None:
-                parent.links.add(process)
-                process.links.add(parent)
+        process = Process(self, module, arguments, Pid(next(self._numbers)), name, parent)
+        self._await_orphan(name)
+        self._register(process)
         process._start_actor_loop()
         kind, value = process.started.wait(float("inf"))  # type: ignore[misc]
         if kind == ANSWERED:
@@ -166,7 +160,13 @@ class System(Administration):
         return pid
 
     def stop(self, reason: Any = "shutdown", timeout_s: float = 60.0) -> None:
-        """Stop every tree, last started first, then whatever is left; ends the timers. Kills what exceeds the time."""
+        """Stop every tree, last started first, then whatever is left; ends the timers. Kills what exceeds the time.
+
+        Called by a process, which is itself to be stopped, it returns at once and the stop goes on beside it.
+        """
+        if current() is not None:
+            threading.Thread(target=self.stop, args=(reason, timeout_s), name="flurm-stop", daemon=True).start()
+            return
         deadline_s = time.monotonic() + timeout_s
         for process in [*reversed(self.roots), *reversed(self.processes())]:
             if process.exited or (process.parent is not None and not process.parent.exited):
@@ -179,7 +179,7 @@ class System(Administration):
 
     def wait(self, target: Target, timeout_s: float | None = None) -> Any:
         """Wait until `target` has exited; returns its reason, `noproc` where there is none. Raises CallTimeout."""
-        process = self._find(target)
+        process = self.find(target)
         if process is None:
             return "noproc"
         if not process.actor_stopped.wait(timeout_s):
@@ -188,7 +188,7 @@ class System(Administration):
 
     def kill(self, target: Target) -> bool:
         """Kill: cannot be trapped or delayed. The name is free on return; what its thread still does counts nowhere."""
-        process = self._find(target)
+        process = self.find(target)
         if process is None or not process.finish("killed"):
             return False
         process.put_signal("crash", ProcessExit("killed"))
@@ -199,7 +199,7 @@ class System(Administration):
         if reason == "kill":
             self.kill(target)
             return
-        process, sender = self._find(target), current()
+        process, sender = self.find(target), current()
         if process is not None:
             process.put_exit(sender.pid if sender is not None else None, reason)
 
@@ -214,48 +214,6 @@ class System(Administration):
     def cancel_timer(self, ref: TimerRef) -> float | None:
         """Seconds that were left, or None where the timer has fired."""
         return self._timers.cancel(ref)
-
-    def monitor(self, watcher: Process, target: Target) -> MonitorRef:
-        """Have `watcher` told, once, when `target` exits."""
-        with self.lock:
-            process = self._find(target)
-            ref = MonitorRef(target, process.pid if process is not None else None)
-            if process is not None:
-                process.monitors[ref] = watcher
-                self._monitored[ref] = process
-                return ref
-        watcher.put_info(Down(ref, target, None, "noproc"))
-        return ref
-
-    def demonitor(self, ref: MonitorRef) -> None:
-        """Take a monitor back."""
-        with self.lock:
-            process = self._monitored.pop(ref, None)
-            if process is not None:
-                process.monitors.pop(ref, None)
-
-    def send_down(self, watcher: Process, ref: MonitorRef, reason: Any) -> None:
-        """Tell a watcher; the runtime's own."""
-        if self._monitored.pop(ref, None) is not None:
-            watcher.put_info(Down(ref, ref.target, ref.pid, reason))
-
-    def link(self, process: Process, target: Target) -> None:
-        """Link `process` and `target`; an exit signal `noproc` where there is no target."""
-        with self.lock:
-            other = self._find(target)
-            if other is not None:
-                process.links.add(other)
-                other.links.add(process)
-                return
-        process.put_exit(target if isinstance(target, Pid) else None, "noproc")
-
-    def unlink(self, process: Process, target: Target) -> None:
-        """Take a link back."""
-        other = self._find(target)
-        if other is not None:
-            with self.lock:
-                process.links.discard(other)
-                other.links.discard(process)
 
     def forget(self, process: Process) -> None:
         """Give up the name and pid of a process that exits; the runtime's own, under the lock."""
@@ -275,10 +233,6 @@ class System(Administration):
         """The running trees as nested data, read without sending a message."""
         return [root_tree(self, root) for root in self.roots if not root.exited]
 
-    def find(self, target: Target) -> Process | None:
-        """The process behind a name or pid; for the runtime and tests."""
-        return self._find(target)
-
     def now_s(self) -> float:
         """Wall clock."""
         return time.time()
@@ -287,16 +241,39 @@ class System(Administration):
         """Clock for intervals."""
         return time.monotonic()
 
-    def _find(self, target: Target) -> Process | None:
+    def find(self, target: Target) -> Process | None:
+        """The process behind a name or pid; for the runtime and tests."""
         if isinstance(target, str):
             return self._names.get(target)
         return self._processes.get(target)
 
     def _process_of(self, target: Target) -> Process:
-        process = self._find(target)
+        process = self.find(target)
         if process is None:
             raise NoProcess(target)
         return process
+
+    def _await_orphan(self, name: str | None) -> None:
+        """Let a process of this name whose supervisor was killed end, so that a new tree does not trip over the old."""
+        taken = self._names.get(name) if name is not None else None
+        if taken is None or taken.parent is None or not taken.parent.exited:
+            return
+        if not taken.actor_stopped.wait(ORPHAN_S):
+            self.kill(taken.pid)
+
+    def _register(self, process: Process) -> None:
+        with self.lock:
+            if process.parent is not None:
+                process.parent.ensure_alive()
+            if process.name is not None:
+                taken = self._names.get(process.name)
+                if taken is not None:
+                    raise StartError(process.name, ("already_started", taken.pid))
+                self._names[process.name] = process
+            self._processes[process.pid] = process
+            if process.parent is not None:
+                process.parent.links.add(process)
+                process.links.add(process.parent)
 
     def _check_caller(self, caller: Process, callee: Process) -> None:
         caller.ensure_alive()
