@@ -55,6 +55,7 @@ __all__ = [
     "boolean",
     "double",
     "empty",
+    "epoch",
     "list_of",
     "longdouble",
     "mem",
@@ -62,7 +63,6 @@ __all__ = [
     "repeat",
     "rest",
     "string",
-    "timestamp",
     "u8",
     "u16",
     "u32",
@@ -203,7 +203,7 @@ u16 = Scalar("u16", "H", 2)
 u32 = Scalar("u32", "I", 4)
 u64 = Scalar("u64", "Q", 8)
 boolean = Scalar("boolean", "?", 1)
-timestamp = Scalar("timestamp", "q", 8)
+epoch = Scalar("epoch", "q", 8)
 double = Scalar("double", "d", 8)
 string = Simple("string")
 longdouble = Simple("longdouble")

@@ -14,11 +14,11 @@ from protocol.schema import (
     bits,
     boolean,
     double,
+    epoch,
     list_of,
     longdouble,
     message,
     string,
-    timestamp,
     u8,
     u16,
     u32,
@@ -90,7 +90,7 @@ class DbClusterAccounting(Record):
         Field("idle_secs", u64),
         Field("over_secs", u64),
         Field("pdown_secs", u64),
-        Field("period_start", timestamp),
+        Field("period_start", epoch),
         Field("plan_secs", u64),
     )
 
@@ -109,7 +109,7 @@ class DbAccounting(Record):
         Field("tres_rec", DbTresNoalloc),
         Field("id", u32),
         Field("id_alt", u32, since="24.11"),
-        Field("period_start", timestamp),
+        Field("period_start", epoch),
     )
 
 
@@ -492,7 +492,7 @@ class DbRes(Record):
         Field("last_consumed", u32, since="23.02"),
         Field("server", string),
         Field("type", u32),
-        Field("last_update", timestamp, since="23.02"),
+        Field("last_update", epoch, since="23.02"),
     )
 
 
@@ -507,7 +507,7 @@ class DbRollup(Record):
 
     WIRE = (
         Field("count", u16),
-        Field("timestamp", timestamp),
+        Field("timestamp", epoch),
         Field("time_last", u64),
         Field("time_max", u64),
         Field("time_total", u64),
@@ -553,7 +553,7 @@ class DbStats(Record):
         Field("dbd_rollup_stats", DbRollupStats),
         Field("rollup_stats", list_of(DbRollupStats)),
         Field("rpc_list", list_of(DbRpcObj)),
-        Field("time_start", timestamp),
+        Field("time_start", epoch),
         Field("user_list", list_of(DbRpcObj)),
     )
 

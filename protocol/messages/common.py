@@ -10,12 +10,12 @@ from protocol.schema import (
     If,
     Record,
     bits,
+    epoch,
     list_of,
     mem,
     message,
     repeat,
     string,
-    timestamp,
     u8,
     u16,
     u32,
@@ -47,7 +47,7 @@ class LastUpdate(Record):
 
     last_update: int = 0
 
-    WIRE = (Field("last_update", timestamp),)
+    WIRE = (Field("last_update", epoch),)
 
 
 class ConfigKeyPair(Record):
@@ -220,8 +220,8 @@ class AcctGatherEnergy(Record):
         Field("consumed_energy", u64),
         Field("current_watts", u32),
         Field("previous_consumed_energy", u64),
-        Field("poll_time", timestamp),
-        Field("slurmd_start_time", timestamp, since="24.11"),
+        Field("poll_time", epoch),
+        Field("slurmd_start_time", epoch, since="24.11"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.constants import MessageType
 from protocol.messages.common import ConfigKeyPair, ConfigPluginParams, JobDefaults
-from protocol.schema import Field, Record, boolean, list_of, message, string, timestamp, u16, u32, u64, vector
+from protocol.schema import Field, Record, boolean, epoch, list_of, message, string, u16, u32, u64, vector
 
 __all__ = [
     "BuildInfoResponse",
@@ -270,7 +270,7 @@ class BuildInfoResponse(Record):
     x11_params: str | None = None
 
     WIRE = (
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("accounting_storage_enforce", u16),
         Field("accounting_storage_backup_host", string),
         Field("accounting_storage_host", string),
@@ -291,7 +291,7 @@ class BuildInfoResponse(Record):
         Field("authinfo", string),
         Field("authtype", string),
         Field("batch_start_timeout", u16),
-        Field("boot_time", timestamp),
+        Field("boot_time", epoch),
         Field("bb_type", string),
         Field("bcast_exclude", string),
         Field("bcast_parameters", string),
@@ -628,7 +628,7 @@ class ControlStatus(Record):
 
     WIRE = (
         Field("backup_inx", u16),
-        Field("control_time", timestamp),
+        Field("control_time", epoch),
     )
 
 

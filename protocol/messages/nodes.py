@@ -16,12 +16,12 @@ from protocol.schema import (
     bits,
     boolean,
     double,
+    epoch,
     list_of,
     mem,
     message,
     repeat,
     string,
-    timestamp,
     u8,
     u16,
     u32,
@@ -63,7 +63,7 @@ class NodeInfoRequest(Record):
     show_flags: int = 0
 
     WIRE = (
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("show_flags", u16),
     )
 
@@ -110,7 +110,7 @@ class ExtSensorsData(Record):
     WIRE = (
         Field("consumed_energy", u64),
         Field("temperature", u32),
-        Field("energy_update_time", timestamp),
+        Field("energy_update_time", epoch),
         Field("current_watts", u32),
     )
 
@@ -209,13 +209,13 @@ class NodeInfo(Record):
         Field("res_cores_per_gpu", u16, since="24.05"),
         Field("reason_uid", u32),
         Field("suspend_time", u32, since="26.05"),
-        Field("boot_time", timestamp),
-        Field("last_busy", timestamp),
-        Field("reason_time", timestamp),
-        Field("resume_after", timestamp, since="23.02"),
-        Field("slurmd_start_time", timestamp),
+        Field("boot_time", epoch),
+        Field("last_busy", epoch),
+        Field("reason_time", epoch),
+        Field("resume_after", epoch, since="23.02"),
+        Field("slurmd_start_time", epoch),
         Field("select_nodeinfo", SelectNodeInfo, until="24.11"),
-        Field("cert_last_renewal", timestamp, since="25.05"),
+        Field("cert_last_renewal", epoch, since="25.05"),
         Field("alloc_cpus", u16, since="25.05"),
         Field("alloc_memory", u64, since="25.05"),
         Field("alloc_tres_fmt_str", string, since="25.05"),
@@ -252,7 +252,7 @@ class NodeInfoResponse(Record):
 
     WIRE = (
         Field("record_count", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("node_array", repeat(NodeInfo, "record_count"), until="24.05"),
         Field("hidden_nodes", bits, since="24.11"),
         Field(
@@ -304,8 +304,8 @@ class NodeRegistration(Record):
     dynamic_feature: str | None = None
 
     WIRE = (
-        Field("timestamp", timestamp),
-        Field("slurmd_start_time", timestamp),
+        Field("timestamp", epoch),
+        Field("slurmd_start_time", epoch),
         Field("status", u32),
         Field("extra", string, since="23.11"),
         Field("features_active", string),
@@ -490,8 +490,8 @@ class SlurmdStatus(Record):
     version: str | None = None
 
     WIRE = (
-        Field("booted", timestamp),
-        Field("last_slurmctld_msg", timestamp),
+        Field("booted", epoch),
+        Field("last_slurmctld_msg", epoch),
         Field("slurmd_debug", u16),
         Field("actual_cpus", u16),
         Field("actual_boards", u16),
@@ -514,7 +514,7 @@ class FrontEndInfoRequest(Record):
 
     last_update: int = 0
 
-    WIRE = (Field("last_update", timestamp),)
+    WIRE = (Field("last_update", epoch),)
 
 
 class FrontEndInfo(Record):
@@ -536,16 +536,16 @@ class FrontEndInfo(Record):
     WIRE = (
         Field("allow_groups", string),
         Field("allow_users", string),
-        Field("boot_time", timestamp),
+        Field("boot_time", epoch),
         Field("deny_groups", string),
         Field("deny_users", string),
         Field("name", string),
         Field("node_state", u32),
         Field("version", string),
         Field("reason", string),
-        Field("reason_time", timestamp),
+        Field("reason_time", epoch),
         Field("reason_uid", u32),
-        Field("slurmd_start_time", timestamp),
+        Field("slurmd_start_time", epoch),
     )
 
 
@@ -559,7 +559,7 @@ class FrontEndInfoResponse(Record):
 
     WIRE = (
         Field("record_count", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("front_end", repeat(FrontEndInfo, "record_count")),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.constants import MessageType
 from protocol.messages.common import JobDefaults
-from protocol.schema import Field, Record, bits, list_of, message, repeat, string, timestamp, u16, u32, u64
+from protocol.schema import Field, Record, bits, epoch, list_of, message, repeat, string, u16, u32, u64
 from protocol.wire import Bits
 
 __all__ = [
@@ -24,7 +24,7 @@ class PartitionInfoRequest(Record):
     show_flags: int = 0
 
     WIRE = (
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("show_flags", u16),
     )
 
@@ -126,7 +126,7 @@ class PartitionInfoResponse(Record):
 
     WIRE = (
         Field("record_count", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("partition_array", repeat(PartitionInfo, "record_count")),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.constants import MessageType
-from protocol.schema import Field, Record, array, bits, message, repeat, string, timestamp, u32, u64, vector
+from protocol.schema import Field, Record, array, bits, epoch, message, repeat, string, u32, u64, vector
 from protocol.wire import Bits
 
 __all__ = [
@@ -22,7 +22,7 @@ class ReservationInfoRequest(Record):
 
     last_update: int = 0
 
-    WIRE = (Field("last_update", timestamp),)
+    WIRE = (Field("last_update", epoch),)
 
 
 @message(MessageType.REQUEST_CREATE_RESERVATION, MessageType.REQUEST_UPDATE_RESERVATION)
@@ -56,8 +56,8 @@ class ReservationUpdate(Record):
 
     WIRE = (
         Field("name", string),
-        Field("start_time", timestamp),
-        Field("end_time", timestamp),
+        Field("start_time", epoch),
+        Field("end_time", epoch),
         Field("duration", u32),
         Field("flags", u64),
         Field("node_cnts", vector(u32), until="23.02"),
@@ -135,7 +135,7 @@ class ReservationInfo(Record):
         Field("burst_buffer", string),
         Field("comment", string, since="23.02"),
         Field("core_cnt", u32),
-        Field("end_time", timestamp),
+        Field("end_time", epoch),
         Field("features", string),
         Field("flags", u64),
         Field("licenses", string),
@@ -146,7 +146,7 @@ class ReservationInfo(Record):
         Field("partition", string),
         Field("purge_comp_time", u32),
         Field("resv_watts", u32, until="25.05"),
-        Field("start_time", timestamp),
+        Field("start_time", epoch),
         Field("tres_str", string),
         Field("users", string),
         Field("groups", string),
@@ -167,6 +167,6 @@ class ReservationInfoResponse(Record):
 
     WIRE = (
         Field("record_count", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("reservation_array", repeat(ReservationInfo, "record_count")),
     )

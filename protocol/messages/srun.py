@@ -6,7 +6,7 @@ import msgspec
 
 from protocol.constants import MessageType
 from protocol.messages.common import ConfigKeyPair, StepId
-from protocol.schema import Field, Record, array, boolean, list_of, message, string, timestamp, u16, u32
+from protocol.schema import Field, Record, array, boolean, epoch, list_of, message, string, u16, u32
 
 __all__ = [
     "ContainerDelete",
@@ -85,7 +85,7 @@ class SrunTimeout(Record):
 
     WIRE = (
         Field("step_id", StepId),
-        Field("timeout", timestamp),
+        Field("timeout", epoch),
     )
 
 

@@ -13,12 +13,12 @@ from protocol.schema import (
     Record,
     array,
     double,
+    epoch,
     list_of,
     longdouble,
     message,
     repeat,
     string,
-    timestamp,
     u8,
     u16,
     u32,
@@ -251,7 +251,7 @@ class BurstBufferInfoResponseBuffers(Record):
         Field("account", string),
         Field("array_job_id", u32),
         Field("array_task_id", u32),
-        Field("create_time", timestamp),
+        Field("create_time", epoch),
         Field("job_id", u32),
         Field("name__2", string),
         Field("partition", string),
@@ -420,8 +420,8 @@ class StatsResponse(Record):
         If(
             "parts_packed",
             (
-                Field("req_time", timestamp),
-                Field("req_time_start", timestamp),
+                Field("req_time", epoch),
+                Field("req_time_start", epoch),
                 Field("server_thread_count", u32),
                 Field("agent_queue_size", u32),
                 Field("agent_count", u32),
@@ -435,7 +435,7 @@ class StatsResponse(Record):
                 Field("jobs_failed", u32),
                 Field("jobs_pending", u32),
                 Field("jobs_running", u32),
-                Field("job_states_ts", timestamp),
+                Field("job_states_ts", epoch),
                 Field("schedule_cycle_max", u32),
                 Field("schedule_cycle_last", u32),
                 Field("schedule_cycle_sum", u32),
@@ -452,7 +452,7 @@ class StatsResponse(Record):
                 Field("bf_last_depth_try", u32),
                 Field("bf_queue_len", u32),
                 Field("bf_cycle_max", u32),
-                Field("bf_when_last_cycle", timestamp),
+                Field("bf_when_last_cycle", epoch),
                 Field("bf_depth_sum", u32),
                 Field("bf_depth_try_sum", u32),
                 Field("bf_queue_len_sum", u32),
@@ -464,8 +464,8 @@ class StatsResponse(Record):
             ),
             until="25.05",
         ),
-        Field("req_time", timestamp, since="25.11"),
-        Field("req_time_start", timestamp, since="25.11"),
+        Field("req_time", epoch, since="25.11"),
+        Field("req_time_start", epoch, since="25.11"),
         Field("server_thread_count", u32, since="25.11"),
         Field("agent_queue_size", u32, since="25.11"),
         Field("agent_count", u32, since="25.11"),
@@ -479,7 +479,7 @@ class StatsResponse(Record):
         Field("jobs_failed", u32, since="25.11"),
         Field("jobs_pending", u32, since="25.11"),
         Field("jobs_running", u32, since="25.11"),
-        Field("job_states_ts", timestamp, since="25.11"),
+        Field("job_states_ts", epoch, since="25.11"),
         Field("schedule_cycle_max", u32, since="25.11"),
         Field("schedule_cycle_last", u32, since="25.11"),
         Field("schedule_cycle_sum", u64, since="25.11"),
@@ -496,7 +496,7 @@ class StatsResponse(Record):
         Field("bf_last_depth_try", u32, since="25.11"),
         Field("bf_queue_len", u32, since="25.11"),
         Field("bf_cycle_max", u32, since="25.11"),
-        Field("bf_when_last_cycle", timestamp, since="25.11"),
+        Field("bf_when_last_cycle", epoch, since="25.11"),
         Field("bf_depth_sum", u32, since="25.11"),
         Field("bf_depth_try_sum", u32, since="25.11"),
         Field("bf_queue_len_sum", u32, since="25.11"),
@@ -553,7 +553,7 @@ class LicenseInfo(Record):
         Field("lic_array_remote", u8),
         Field("lic_array_last_consumed", u32, since="23.02"),
         Field("lic_array_last_deficit", u32, since="23.02"),
-        Field("lic_array_last_update", timestamp, since="23.02"),
+        Field("lic_array_last_update", epoch, since="23.02"),
         Field("lic_array_mode", u8, since="25.05"),
         Field("lic_array_nodes", string, since="25.05"),
     )
@@ -569,7 +569,7 @@ class LicenseInfoResponse(Record):
 
     WIRE = (
         Field("num_lic", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("lic", repeat(LicenseInfo, "num_lic")),
     )
 
@@ -582,7 +582,7 @@ class LicenseInfoRequest(Record):
     show_flags: int = 0
 
     WIRE = (
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("show_flags", u16),
     )
 

@@ -13,11 +13,11 @@ from protocol.schema import (
     Record,
     bits,
     boolean,
+    epoch,
     list_of,
     message,
     repeat,
     string,
-    timestamp,
     u8,
     u16,
     u32,
@@ -358,7 +358,7 @@ class StepInfoRequest(Record):
     show_flags: int = 0
 
     WIRE = (
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("step_id", StepId),
         Field("show_flags", u16),
     )
@@ -476,8 +476,8 @@ class StepInfo(Record):
         Field("time_limit", u32),
         Field("state", u32),
         Field("srun_pid", u32),
-        Field("start_time", timestamp),
-        Field("run_time", timestamp),
+        Field("start_time", epoch),
+        Field("run_time", epoch),
         Field("cluster", string),
         Field("container", string),
         Field("container_id", string, since="23.02"),
@@ -534,7 +534,7 @@ class StepInfoResponse(Record):
 
     WIRE = (
         Field("job_step_count", u32),
-        Field("last_update", timestamp),
+        Field("last_update", epoch),
         Field("job_steps", repeat(StepInfo, "job_step_count")),
         Field("stepmgr_jobs", list_of(StepmgrJobInfo), since="24.05"),
     )
