@@ -1,0 +1,80 @@
+# sinfo: forms, filters, states of nodes and partitions, JSON.
+
+## an_idle_cluster
+alice: sinfo
+alice: sinfo -s
+alice: sinfo -N
+alice: sinfo -l | tail -n +2
+alice: sinfo -N -l | tail -n +2
+alice: sinfo -R
+alice: sinfo -h
+
+## nodes_in_use
+A = alice: sbatch -w n1 --wrap 'sleep 60'
+B = alice: sbatch -w n3 --exclusive --wrap 'sleep 60'
+wait $A RUNNING
+wait $B RUNNING
+alice: sinfo
+alice: sinfo -s
+alice: sinfo -N
+alice: sinfo -t mix
+alice: sinfo -t idle,alloc -N -h
+alice: sinfo -h -p debug -o '%n %T %C %e' -N | sed 's/ [0-9]*$//'
+
+## drained_and_draining
+A = alice: sbatch -w n1 --wrap 'sleep 60'
+wait $A RUNNING
+root: scontrol update nodename=n1,n2 state=drain reason='bad fan'
+alice: sinfo
+alice: sinfo -R
+alice: sinfo -R -l | tail -n +2
+alice: sinfo -h -N -p debug -o '%N %t %T %E %u'
+alice: sinfo -h -t drain -p debug -o '%N %T'
+alice: sinfo -h -t drained -p debug -o '%N %T'
+alice: sinfo -h -t draining -p debug -o '%N %T'
+root: scontrol update nodename=n[1-2] state=resume
+alice: sinfo -h -N -p debug -o '%N %t %T'
+
+## down_node
+root: scontrol update nodename=n4 state=down reason='power'
+alice: sinfo
+alice: sinfo -R
+alice: sinfo -d
+root: scontrol update nodename=n4 state=resume
+until idle in alice: sinfo -h -n n4 -p debug -o %T
+alice: sinfo -h -n n4 -p debug -o %T
+
+## filters
+alice: sinfo -p long
+alice: sinfo -p long,debug -h
+alice: sinfo -n n2
+alice: sinfo -n n[1-2] -h -N -p debug
+alice: sinfo -t down
+alice: sinfo -p nosuch
+alice: sinfo -n nosuch
+alice: sinfo -t nosuch
+
+## formats
+alice: sinfo -o '%P %a %l %D %t %N %c %m %f %F %G %z %w %p %h %g %s %r %X %Y %Z %A %B %C %d %L %S %i %I %M %V' | sed 's/22[.]05[.][0-9]*/V/;s/24[.]11[.][0-9]*/V/'
+alice: sinfo -N -o '%N %n %o %R %P %c %m %f %b %t %T'
+alice: sinfo -o '%20P|%.10a|%6D'
+alice: sinfo -O 'partition,available,time,nodes,statelong,nodelist'
+alice: sinfo -N -O 'NodeList:10,StateLong:10,CPUs:6,CPUsState:15,Memory:10,AllocMem:10,Features:10,FeaturesAct:12,Weight:8,Gres:8,Port:8'
+alice: sinfo -O 'PartitionName:12,Root:6,Share:10,Size:14,MaxCPUsPerNode:16,PreemptMode:12,PriorityTier:14,DefaultTime:12'
+alice: sinfo -O nosuchfield
+alice: SINFO_FORMAT='%P=%D' sinfo -h
+alice: sinfo -e -o '%P %D %c'
+alice: sinfo -S N -N -h -o '%N' -p debug
+alice: sinfo -S -N -N -h -o '%N' -p debug
+
+## json
+hide "(?:micro|major|minor)": ("?[\d]+"?)
+hide "(?:boot_time|last_busy|slurmd_start_time|reason_changed_at|last_update)": ([1-9]\d*)
+hide "(?:free_mem|free_memory|cpu_load|load)": (\d+)
+hide "operating_system": (".*")
+hide "version": (".*")
+hide "release": (".*")
+hide "pid": ("?\d+"?)
+hide "(?:maximum|minimum)": (2\d{4})$
+hide "number": ([1-9]\d*)
+alice: sinfo --json -n n1 -p debug
