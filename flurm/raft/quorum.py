@@ -1,0 +1,48 @@
+"""Majorities: what a set of voters has agreed on.
+
+Plain functions over a set of voters, so that joint consensus is the smaller of two answers and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping
+
+
+class Vote(enum.Enum):
+    """Where an election stands."""
+
+    PENDING = "pending"
+    WON = "won"
+    LOST = "lost"
+
+
+def majority(voters: Collection[str]) -> int:
+    """How many of ``voters`` decide."""
+    return len(voters) // 2 + 1
+
+
+def committed_index(voters: Collection[str], match: Mapping[str, int]) -> int:
+    """The highest index that a majority of ``voters`` holds durably.
+
+    ``match`` maps a member to the last index it is known to hold; who is missing holds nothing. No voters agree on
+    nothing: 0.
+    """
+    if not voters:
+        return 0
+    indexes = sorted((match.get(voter, 0) for voter in voters), reverse=True)
+    return indexes[majority(voters) - 1]
+
+
+def tally(voters: Collection[str], votes: Mapping[str, bool]) -> Vote:
+    """Where the election stands once ``votes`` (member to granted) have come in; other members' votes do not count.
+
+    Without voters nobody can win.
+    """
+    granted = sum(votes.get(voter, False) for voter in voters)
+    refused = sum(not votes.get(voter, True) for voter in voters)
+    if voters and granted >= majority(voters):
+        return Vote.WON
+    if refused > len(voters) - majority(voters):
+        return Vote.LOST
+    return Vote.PENDING

@@ -1,0 +1,109 @@
+"""A state directory as a whole: open it, and get back what the last run left.
+
+::
+
+    lock                    who owns the directory
+    raft/hard_state         term and vote
+    raft/log-*.seg          the segment log
+    snapshots/*.snap        the last two snapshots
+    blobs/                  job scripts and environments
+
+Opening takes the lock, reads the newest snapshot that is whole, and checks that the log goes on where it ends. A
+damaged snapshot is reported and put aside, and the one before it used, as long as the log reaches back that far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from flurm.raft.events import Recovered
+from flurm.storage.blobs import BlobStore
+from flurm.storage.errors import CorruptLog, from_os_error
+from flurm.storage.files import Device
+from flurm.storage.hard_state import HardStateFile
+from flurm.storage.lock import StateDirLock
+from flurm.storage.segments import SEGMENT_BYTES, SegmentLog
+from flurm.storage.snapshots import Newest, Snapshot, SnapshotStore
+from flurm.storage.writer import LogWriter, Notify
+
+log = structlog.get_logger(__name__)
+
+
+class Store:
+    """An open state directory; ``close`` gives everything back. Raises StateDirHeld, CorruptLog, StorageError."""
+
+    def __init__(self, directory: Path, segment_bytes: int = SEGMENT_BYTES, device: Device | None = None) -> None:
+        self.directory = directory
+        self.lock = StateDirLock(directory)
+        self.lock.acquire()
+        try:
+            self.hard_state = HardStateFile(directory / "raft" / "hard_state")
+            self.snapshots = SnapshotStore(directory / "snapshots")
+            self.blobs = BlobStore(directory / "blobs")
+            newest = self.snapshots.newest()
+            self.snapshot: Snapshot | None = newest.snapshot
+            self.segments = self._open_log(newest, segment_bytes, device)
+            self._report(newest)
+        except OSError as error:
+            self.lock.release()
+            raise from_os_error("opening", directory, error) from error
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def recovered(self) -> Recovered:
+        """The first event for a Raft server: hard state, where the snapshot ends, and the entries after it."""
+        index, term = self._snapshot_position()
+        return Recovered(
+            hard_state=self.hard_state.load(),
+            snapshot_index=index,
+            snapshot_term=term,
+            entries=tuple(self.segments.read(index + 1, self.segments.last_index)),
+        )
+
+    def writer(self, notify: Notify) -> LogWriter:
+        """A log writer over this store, not yet started."""
+        return LogWriter(self.segments, self.hard_state, notify)
+
+    def take_snapshot(self, index: int, term: int, chunks: Iterable[bytes], writer: LogWriter) -> None:
+        """Write a snapshot of the state after (``index``, ``term``), then drop the log that no kept one needs.
+
+        Takes as long as the disk does: call it from a thread that may wait. Raises StorageError.
+        """
+        self.snapshots.write(index, term, chunks)
+        writer.compact(self.snapshots.oldest_index())
+
+    def close(self) -> None:
+        """Let go of everything; writers must have been stopped."""
+        self.segments.close()
+        self.blobs.close()
+        self.lock.release()
+
+    def _snapshot_position(self) -> tuple[int, int]:
+        return (self.snapshot.index, self.snapshot.term) if self.snapshot else (0, 0)
+
+    def _open_log(self, newest: Newest, segment_bytes: int, device: Device | None) -> SegmentLog:
+        index, term = self._snapshot_position()
+        segments = SegmentLog(self.directory / "raft", index, term, segment_bytes, device)
+        base_index, _ = segments.base
+        if base_index > index:
+            problem = f"expected entry {index + 1}, found {segments.first_index} as the first one"
+            reasons = "".join(f" {damaged}" for damaged in newest.damaged)
+            advice = f"The log begins after the newest snapshot that can be read.{reasons} Restore a backup."
+            raise CorruptLog(segments.directory, 0, problem, advice)
+        if segments.last_index < index:
+            segments.reset(index, term)
+        return segments
+
+    def _report(self, newest: Newest) -> None:
+        for damaged in newest.damaged:
+            aside = damaged.path.rename(damaged.path.with_suffix(".damaged"))
+            log.error("snapshot damaged, using the one before", reason=str(damaged), moved_to=str(aside))
+        for missing in self.blobs.packs.damaged:
+            log.warning("blob unreadable", reason=str(missing))
+        if self.segments.torn is not None:
+            torn = self.segments.torn
+            log.warning("torn tail cut off", file=torn.path, offset=torn.offset, bytes=torn.length, why=torn.problem)

@@ -1,0 +1,153 @@
+"""What a crash leaves, and what no crash leaves."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flurm.storage.errors import CorruptLog
+from flurm.storage.records import HEADER_SIZE, RECORD_OVERHEAD
+from flurm.storage.segments import SegmentLog
+from tests.storage.builders import content, entries, entry, log_with
+
+RECORD = RECORD_OVERHEAD + 20
+
+
+def test_a_last_record_torn_at_any_byte_is_cut_off_and_the_log_goes_on(tmp_path):
+    whole = log_with(tmp_path / "whole", entries(1, 3), [entry(4, b"last")]).read_bytes()
+    kept = len(whole) - RECORD_OVERHEAD - len(b"last")
+    for size in range(kept, len(whole)):
+        path = log_with(tmp_path / f"{size}")
+        path.write_bytes(whole[:size])
+        log = SegmentLog(path.parent)
+        assert content(log) == entries(1, 3)
+        assert (log.torn and log.torn.length) == (size - kept or None)
+        log.append([entry(4, b"new")])
+        log.close()
+        log = SegmentLog(path.parent)
+        assert (log.torn, log.last_index) == (None, 4)
+        log.close()
+
+
+def test_a_last_record_with_any_bit_flipped_is_cut_off_and_reported(tmp_path):
+    path = log_with(tmp_path, entries(1, 3), [entry(4, b"last")])
+    whole = path.read_bytes()
+    kept = len(whole) - RECORD_OVERHEAD - len(b"last")
+    for position in range(kept, len(whole)):
+        path.write_bytes(flipped(whole, position))
+        log = SegmentLog(tmp_path)
+        assert (log.last_index, log.torn.offset) == (3, kept)
+        log.close()
+
+
+def test_a_bit_flipped_before_the_last_record_is_refused_and_nothing_is_changed(tmp_path):
+    path = log_with(tmp_path, *[[one] for one in entries(1, 4)])
+    whole = path.read_bytes()
+    for position in range(HEADER_SIZE, len(whole) - RECORD):
+        damaged = flipped(whole, position)
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptLog) as caught:
+            SegmentLog(tmp_path)
+        offset = HEADER_SIZE + (position - HEADER_SIZE) // RECORD * RECORD
+        assert (caught.value.path, caught.value.offset) == (path, offset)
+        assert "expected" in str(caught.value) and "found" in str(caught.value) and "Restore" in str(caught.value)
+        assert path.read_bytes() == damaged
+
+
+def test_a_flipped_bit_inside_the_last_batch_is_no_torn_write_and_is_refused(tmp_path):
+    path = log_with(tmp_path, entries(1, 2), entries(3, 6, size=400))
+    whole = path.read_bytes()
+    path.write_bytes(flipped(whole, whole.index(b"4.....") + 100))
+    with pytest.raises(CorruptLog, match="yet entry 5 behind it is readable"):
+        SegmentLog(tmp_path)
+
+
+def test_a_last_batch_whose_middle_sectors_were_never_written_is_cut_off_as_a_whole(tmp_path):
+    path = log_with(tmp_path, entries(1, 2), entries(3, 6, size=2000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1024] + bytes(1024) + whole[2048:])
+    log = SegmentLog(tmp_path)
+    assert content(log) == entries(1, 2)
+    assert log.torn.length == 4 * (2000 + RECORD_OVERHEAD)
+
+
+def test_sectors_missing_before_a_later_batch_are_corruption_for_that_batch_proves_they_were_durable(tmp_path):
+    path = log_with(tmp_path, entries(1, 2), entries(3, 6, size=2000), [entry(7)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1024] + bytes(4096) + whole[5120:7700] + bytes(400) + whole[8100:])
+    with pytest.raises(CorruptLog):
+        SegmentLog(tmp_path)
+
+
+def test_zeros_behind_the_last_record_are_a_torn_tail(tmp_path):
+    path = log_with(tmp_path, entries(1, 3))
+    path.write_bytes(path.read_bytes() + bytes(10_000))
+    log = SegmentLog(tmp_path)
+    assert (content(log), log.torn.length) == (entries(1, 3), 10_000)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "append"])
+def test_any_damage_to_an_earlier_segment_is_refused(tmp_path, damage):
+    log_with(tmp_path, *[[one] for one in entries(1, 10, size=100)], segment_bytes=300)
+    first = min(tmp_path.glob("log-*.seg"))
+    whole = first.read_bytes()
+    damaged = {"cut": whole[:-1], "flip": flipped(whole, len(whole) - 1), "append": whole + b"x"}[damage]
+    first.write_bytes(damaged)
+    with pytest.raises(CorruptLog):
+        SegmentLog(tmp_path)
+
+
+def test_a_missing_segment_is_refused_and_named(tmp_path):
+    log_with(tmp_path, *[[one] for one in entries(1, 10, size=100)], segment_bytes=300)
+    sorted(tmp_path.glob("log-*.seg"))[1].unlink()
+    with pytest.raises(CorruptLog, match="expected the segment that begins with entry 3, found 5"):
+        SegmentLog(tmp_path)
+
+
+def test_a_segment_whose_creation_was_cut_short_is_removed(tmp_path):
+    first = log_with(tmp_path, entries(1, 3))
+    for size in range(HEADER_SIZE):
+        second = tmp_path / "log-00000000000000000004.seg"
+        second.write_bytes(first.read_bytes()[:size])
+        log = SegmentLog(tmp_path)
+        assert (content(log), log.torn.path) == (entries(1, 3), str(second))
+        assert not second.exists()
+        log.close()
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from flurm.raft.records import Entry, EntryKind
+from flurm.storage.segments import SegmentLog
+
+log = SegmentLog(Path(sys.argv[1]), segment_bytes=20_000)
+while True:
+    first = log.last_index + 1
+    log.append([Entry(first + n, 1, EntryKind.COMMAND, b"%d" % (first + n)) for n in range(first % 5 + 1)])
+    print(log.last_index, flush=True)
+"""
+
+
+def test_everything_acknowledged_before_kill_9_is_there_after_it(tmp_path):
+    acknowledged = 0
+    for _ in range(5):
+        child = subprocess.Popen(
+            [sys.executable, "-c", APPENDER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+        )
+        lines = [child.stdout.readline() for _ in range(60)]
+        child.send_signal(signal.SIGKILL)
+        lines += child.stdout.readlines()
+        child.wait(timeout=10)
+        acknowledged = max(int(line) for line in lines if line.endswith("\n"))
+        log = SegmentLog(tmp_path, segment_bytes=20_000)
+        assert log.last_index >= acknowledged
+        assert [int(one.payload) for one in content(log)] == list(range(1, log.last_index + 1))
+        log.close()
+    assert acknowledged > 300
+
+
+def flipped(data, position):
+    return data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :]
