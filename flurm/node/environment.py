@@ -86,6 +86,7 @@ def batch_variables(spec: LaunchSpec, node_name: str, working_cluster: str = "")
         "SLURM_JOB_ACCOUNT": spec.account,
         "SLURM_JOB_QOS": spec.qos,
         "SLURM_JOB_RESERVATION": spec.reservation,
+        "SLURM_OVERCOMMIT": "1" if spec.overcommit else "",
         "SLURM_RESTART_COUNT": str(spec.restart_count) if spec.restart_count else "",
         "SLURM_WORKING_CLUSTER": working_cluster,
     }
@@ -111,12 +112,12 @@ def batch_environment(spec: LaunchSpec, node_name: str, working_cluster: str = "
 
 
 def tasks_per_node(spec: LaunchSpec, cpus: Sequence[int]) -> list[int]:
-    """How the tasks lie on the nodes, in blocks or in turns; without a wanted number they fill the CPUs."""
-    per_task = max(1, 1 if spec.cpus_per_task in (0, 0xFFFF, 0xFFFE) else spec.cpus_per_task)
+    """How many tasks each node gets: one after the other in turns while there is room; all CPUs when none are asked."""
+    per_task = max(1, spec.cpus_per_task)
     room = [max(1, count // per_task) for count in cpus]
     if spec.ntasks in (0, NO_VAL):
         return room
-    return _in_turns(spec.ntasks, room) if _is_cyclic(spec) else _in_blocks(spec.ntasks, room)
+    return _in_turns(spec.ntasks, room)
 
 
 def expand_counts(values: Sequence[int], repetitions: Sequence[int]) -> list[int]:
@@ -133,21 +134,6 @@ def compress_counts(counts: Sequence[int]) -> str:
         else:
             groups.append([count, 1])
     return ",".join(f"{value}(x{times})" if times > 1 else str(value) for value, times in groups)
-
-
-def _is_cyclic(spec: LaunchSpec) -> bool:
-    chosen = (item.partition("=")[2] for item in spec.environment if item.startswith("SLURM_DISTRIBUTION="))
-    return next(chosen, "").startswith("cyclic")
-
-
-def _in_blocks(ntasks: int, room: Sequence[int]) -> list[int]:
-    tasks = [1 if index < ntasks else 0 for index in range(len(room))]
-    left = ntasks - sum(tasks)
-    for index, available in enumerate(room):
-        taken = min(left, max(0, available - tasks[index]))
-        tasks[index] += taken
-        left -= taken
-    return _spread(tasks, left)
 
 
 def _in_turns(ntasks: int, room: Sequence[int]) -> list[int]:

@@ -78,9 +78,11 @@ def open_files(plan: dict[str, Any]) -> Files:
     with _effective_identity(plan):
         umask = os.umask(plan["umask"])
         try:
-            return _open_files(plan)
+            files = _open_files(plan)
         finally:
             os.umask(umask)
+        _make_tmpdir(plan["environment"], files.stderr)
+        return files
 
 
 def _open_files(plan: dict[str, Any]) -> Files:
@@ -90,14 +92,32 @@ def _open_files(plan: dict[str, Any]) -> Files:
     except OSError as error:
         complaint = f"couldn't chdir to `{plan['work_dir']}': {error.strerror}: going to {_FALLBACK_DIR} instead"
         work_dir = _open_directory(_FALLBACK_DIR)
-    output_flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if plan["append"] else os.O_TRUNC)
+    output_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | (0 if plan["append"] else os.O_TRUNC)
     stdin = _open_file("stdin", plan["stdin"], os.O_RDONLY | os.O_CLOEXEC, work_dir)
     stdout = _open_file("stdout", plan["stdout"], output_flags, work_dir)
     same = plan["stderr"] in (None, plan["stdout"])
     stderr = stdout if same else _open_file("stderr", plan["stderr"], output_flags, work_dir)
     if complaint:
-        os.write(stderr, f"slurmstepd: error: {complaint}\n".encode(errors="surrogateescape"))
+        _complain(stderr, complaint)
     return Files(stdin, stdout, stderr, work_dir)
+
+
+def _make_tmpdir(environment: dict[str, str], stderr: int) -> None:
+    """Makes the job's TMPDIR where it is missing; /tmp where it cannot be made."""
+    path = environment["TMPDIR"]
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except OSError as error:
+        _complain(stderr, f"Unable to create TMPDIR [{path}]: {error.strerror}")
+        _complain(stderr, f"Setting TMPDIR to {_FALLBACK_DIR}")
+        environment["TMPDIR"] = _FALLBACK_DIR
+
+
+def _complain(stderr: int, text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(stderr, f"slurmstepd: error: {text}\n".encode(errors="surrogateescape"))
 
 
 def _open_directory(path: str) -> int:
@@ -162,7 +182,7 @@ def _be_the_script(
         if cgroup:
             cgroup.enter()
         _bind_cpus(plan["cpu_ids"])
-        _limit(plan["limits"])
+        _limit(plan["limits"], plan["memory_mib"])
         stage = "identity"
         _take_identity(plan)
         stage = "io"
@@ -176,7 +196,7 @@ def _be_the_script(
     except OSError as error:
         status = (error.errno or 1) & 0xFF
         message = _describe(stage, script, error)
-        os.write(files.stderr, f"slurmstepd: error: {message}\n".encode(errors="surrogateescape"))
+        _complain(files.stderr, message)
         os.write(report, json.dumps({"stage": stage, "error": message}).encode())
     except BaseException as error:
         os.write(report, json.dumps({"stage": stage, "error": repr(error)}).encode())
@@ -209,8 +229,12 @@ def _bind_cpus(cpu_ids: list[int]) -> None:
         os.sched_setaffinity(0, usable)
 
 
-def _limit(limits: dict[str, int]) -> None:
-    """Sets the submitter's soft limits, as far as this process's hard limits allow."""
+def _limit(limits: dict[str, int], memory_mib: int) -> None:
+    """Sets the submitter's soft limits, as far as this process's hard limits allow, and what Slurm says about memory.
+
+    RLIMIT_RSS binds nothing in Linux, but programs read it. The limits that do bind (AS, DATA) count reserved address
+    space and break programs that reserve much and use little; the memory itself is held by cgroup or by the manager.
+    """
     for name, value in limits.items():
         kind = getattr(resource, f"RLIMIT_{name}", None)
         if kind is None:
@@ -221,6 +245,9 @@ def _limit(limits: dict[str, int]) -> None:
             soft = hard
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (soft, hard))
+    if memory_mib:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_RSS, (memory_mib << 20, memory_mib << 20))
 
 
 def _take_identity(plan: dict[str, Any]) -> None:
