@@ -1,0 +1,257 @@
+"""What a job needs of nodes, worked out once from its spec and a partition, and which nodes could ever serve it.
+
+A `Demand` is the common ground of submission (could this ever run?), of placement (where does it run now?) and of the
+planner, which treats jobs of equal demand alike. CPUs are counted in whole cores: a node with two threads per core
+gives two CPUs per core, even where the job uses one thread of each.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from flurm.core import features, names
+from flurm.core.enums import Reason, Refusal
+from flurm.core.records import UNLIMITED, Cluster, JobSpec, Node, Partition, bits_of
+
+NODES_UNAVAILABLE = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+"""What clients print for a job whose nodes exist but are out of service or spoken for."""
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """What one job needs in one partition. Equal demands can be placed in the same places."""
+
+    cpus: int = 1
+    """CPUs in all, as tasks count them."""
+    floor: int = 1
+    """CPUs that every node of the allocation must give at least."""
+    unit: int = 1
+    """CPUs of a task: a node gives multiples of it."""
+    ceiling: int = UNLIMITED
+    """CPUs that a node may give at most."""
+    min_nodes: int = 1
+    max_nodes: int = UNLIMITED
+    target_nodes: int = 1
+    """Nodes to take where there are so many."""
+    memory_per_cpu_mib: int = 0
+    memory_per_node_mib: int = 0
+    all_memory: bool = False
+    whole_nodes: bool = False
+    contiguous: bool = False
+    threads: int = UNLIMITED
+    """Threads of a core that tasks may use."""
+    tasks_per_socket: int = 0
+    tmp_disk_mib: int = 0
+    sockets: int = 0
+    cores_per_socket: int = 0
+    threads_per_core: int = 0
+    features: str | None = None
+    required: int = 0
+    excluded: int = 0
+
+
+class Misfit(NamedTuple):
+    """Why a request cannot run in a partition as it is configured, however idle it is.
+
+    Either it is refused when it is submitted (`refusal`, with what sbatch prints before it in `text`), or it is taken
+    and waits with `reason` for the partition to change.
+    """
+
+    refusal: Refusal | None = None
+    reason: Reason | None = None
+    text: str | None = None
+
+
+def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
+    """The demand of a request in a partition. Raises KeyError or BadNodeList for node lists that name no node."""
+    unit = max(1, spec.cpus_per_task or 1)
+    tasks = None if spec.overcommit else spec.num_tasks
+    floor = max(1, spec.min_cpus_per_node or 1, unit)
+    ceiling = UNLIMITED
+    if spec.ntasks_per_node and not spec.overcommit:
+        floor = ceiling = max(floor, spec.ntasks_per_node * unit)
+    min_nodes = max(1, spec.min_nodes, partition.min_nodes)
+    max_nodes = min(spec.max_nodes or UNLIMITED, partition.max_nodes)
+    target = max(min_nodes, spec.max_nodes or 0)
+    if tasks and target > min_nodes:
+        target = max(min_nodes, min(target, tasks))
+    per_cpu, per_node, all_memory = _memory(cluster, spec, partition)
+    threads = min(spec.threads_per_core or UNLIMITED, UNLIMITED)
+    if spec.ntasks_per_core and spec.ntasks_per_core < 0xFFFF and not spec.overcommit:
+        threads = min(threads, max(1, spec.ntasks_per_core) * unit)
+    return Demand(
+        cpus=max(spec.min_cpus, (tasks or 1) * unit, min_nodes * floor, 1),
+        floor=floor,
+        unit=unit,
+        ceiling=min(ceiling, partition.max_cpus_per_node),
+        min_nodes=min_nodes,
+        max_nodes=max_nodes,
+        target_nodes=target,
+        memory_per_cpu_mib=per_cpu,
+        memory_per_node_mib=per_node,
+        all_memory=all_memory,
+        whole_nodes=spec.exclusive == 0 or partition.over_subscribe.upper() == "EXCLUSIVE",
+        contiguous=spec.contiguous,
+        threads=threads,
+        tasks_per_socket=0 if spec.overcommit else (spec.ntasks_per_socket or 0) * unit,
+        tmp_disk_mib=spec.tmp_disk_mib,
+        sockets=spec.sockets_per_node or 0,
+        cores_per_socket=spec.cores_per_socket or 0,
+        threads_per_core=spec.threads_per_core or 0,
+        features=spec.features or None,
+        required=names.node_mask(cluster, spec.required_nodes) if spec.required_nodes else 0,
+        excluded=names.node_mask(cluster, spec.excluded_nodes) if spec.excluded_nodes else 0,
+    )
+
+
+def eligible_nodes(cluster: Cluster, spec: JobSpec, partition: Partition) -> int:
+    """The nodes of the partition, as a mask, any of which could serve the job once it is idle and up."""
+    return eligible_for(cluster, demand_of(cluster, spec, partition), partition)
+
+
+def eligible_for(cluster: Cluster, demand: Demand, partition: Partition) -> int:
+    """`eligible_nodes` for a demand. Features: those nodes that match in any variant."""
+    mask = 0
+    wanted = features.variants(demand.features)
+    for node in cluster.nodes_in(partition.node_mask & ~demand.excluded):
+        if not is_big_enough(demand, node):
+            continue
+        if demand.features and not any(_could_match(variant, node) for variant in wanted):
+            continue
+        mask |= 1 << node.index
+    return mask
+
+
+def features_of(node: Node) -> tuple[str, ...]:
+    """The features that count for placement: the active ones where they are known."""
+    return node.features if node.active_features is None else node.active_features
+
+
+def is_big_enough(demand: Demand, node: Node) -> bool:
+    """Whether the node, when idle, gives the floor of CPUs with their memory, and has the shape asked for."""
+    return (
+        node.tmp_disk_mib >= demand.tmp_disk_mib
+        and node.sockets * node.boards >= demand.sockets
+        and node.cores_per_socket >= demand.cores_per_socket
+        and node.threads_per_core >= demand.threads_per_core
+        and most_cpus(demand, node) >= demand.floor
+    )
+
+
+def most_cpus(demand: Demand, node: Node) -> int:
+    """CPUs that an idle node of this kind can give to the tasks of a job."""
+    threads = node.threads_per_core
+    cores = node.cores
+    memory = node.real_memory_mib
+    if demand.memory_per_node_mib > memory:
+        return 0
+    if demand.tasks_per_socket:
+        per_core = min(demand.threads, threads)
+        per_socket = -(-demand.tasks_per_socket // per_core)
+        cores = min(cores, node.sockets * min(per_socket, max(1, node.cores // node.sockets)))
+    if demand.memory_per_cpu_mib:
+        if demand.whole_nodes:
+            return 0 if demand.memory_per_cpu_mib * node.cpus > memory else cores * min(demand.threads, threads)
+        cores = min(cores, memory // (demand.memory_per_cpu_mib * threads))
+    cpus = min(cores * min(demand.threads, threads), demand.ceiling)
+    return cpus - cpus % demand.unit
+
+
+def could_ever_run(cluster: Cluster, spec: JobSpec, partition: Partition) -> Misfit | None:
+    """Whether the job could run in the partition if all its configured nodes were up and idle; None: it could.
+
+    As slurmctld 22.05 with EnforcePartLimits=NO decides. Taken, and pending: more CPUs than the whole partition has
+    (PartitionConfig), more nodes than it has or than its MaxNodes (PartitionNodeLimit), a time limit above MaxTime
+    (PartitionTimeLimit). Refused at submission with "Requested node configuration is not available": whatever no set
+    of its nodes can give (CPUs, memory or disk of one node, features, required nodes outside the partition, all nodes
+    excluded, too few nodes for the tasks). Unknown names of nodes and features are refused with their own errors.
+    """
+    refusal = features.check(spec.features, _known_features(cluster))
+    if refusal is not None:
+        return Misfit(refusal)
+    try:
+        demand = demand_of(cluster, spec, partition)
+    except (KeyError, names.BadNodeList):
+        return Misfit(Refusal.INVALID_NODE_NAME)
+    return misfit_of(cluster, spec, demand, partition)
+
+
+def misfit_of(cluster: Cluster, spec: JobSpec, demand: Demand, partition: Partition) -> Misfit | None:
+    """`could_ever_run` for a demand that is at hand."""
+    from flurm.core import placement
+
+    nodes = cluster.nodes_in(partition.node_mask)
+    cpus, min_nodes = max(spec.min_cpus, demand.cpus if not spec.overcommit else 1), max(spec.min_nodes, 1)
+    if cpus > sum(node.cpus for node in nodes):
+        return Misfit(reason=Reason.PARTITION_CONFIG)
+    if min_nodes > min(len(nodes), partition.max_nodes):
+        return Misfit(reason=Reason.PARTITION_NODE_LIMIT)
+    if spec.time_limit_min is not None and spec.time_limit_min > partition.max_time_min:
+        return Misfit(reason=Reason.PARTITION_TIME_LIMIT)
+    if spec.max_nodes is not None and partition.max_nodes < spec.max_nodes < UNLIMITED:
+        return Misfit(reason=Reason.PARTITION_NODE_LIMIT)
+    if demand.required & ~partition.node_mask or demand.required & demand.excluded:
+        return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE)
+    free = placement.Free.empty(cluster)
+    if placement.place(demand, free, eligible_for(cluster, demand, partition)) is None:
+        return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE, text=_what_no_node_has(demand, nodes))
+    return None
+
+
+def _what_no_node_has(demand: Demand, nodes: list[Node]) -> str | None:
+    """The sentence that sbatch prints first, where one property alone rules out every node."""
+    most_memory = max((node.real_memory_mib for node in nodes), default=0)
+    if demand.sockets or demand.cores_per_socket or demand.threads_per_core:
+        shape = (demand.sockets, demand.cores_per_socket, demand.threads_per_core)
+        if not any(
+            node.sockets >= shape[0] and node.cores_per_socket >= shape[1] and node.threads_per_core >= shape[2]
+            for node in nodes
+        ):
+            return "Socket, core and/or thread specification can not be satisfied"
+    if demand.floor > max((node.cpus for node in nodes), default=0):
+        return "CPU count per node can not be satisfied"
+    if max(demand.memory_per_node_mib, demand.memory_per_cpu_mib) > most_memory:
+        return "Memory specification can not be satisfied"
+    if demand.tmp_disk_mib > max((node.tmp_disk_mib for node in nodes), default=0):
+        return "Temporary disk specification can not be satisfied"
+    return None
+
+
+def _memory(cluster: Cluster, spec: JobSpec, partition: Partition) -> tuple[int, int, bool]:
+    """MiB per CPU, MiB per node, and whether all memory of each node is meant (--mem=0)."""
+    settings = cluster.settings
+    if not settings.memory_is_consumed:
+        return 0, 0, False
+    for per_cpu, per_node in (
+        (spec.memory_per_cpu_mib, spec.memory_per_node_mib),
+        (partition.default_memory_per_cpu_mib, partition.default_memory_per_node_mib),
+        (settings.default_memory_per_cpu_mib, settings.default_memory_per_node_mib),
+    ):
+        if per_cpu:
+            return per_cpu, 0, False
+        if per_node is not None:
+            return 0, per_node, per_node == 0
+    return 0, 0, False
+
+
+def _could_match(variant: features.Variant, node: Node) -> bool:
+    return features.matches(variant.every, features_of(node))
+
+
+def _known_features(cluster: Cluster) -> set[str]:
+    return {feature for node in cluster.nodes.values() for feature in (*node.features, *(node.active_features or ()))}
+
+
+__all__ = [
+    "NODES_UNAVAILABLE",
+    "Demand",
+    "Misfit",
+    "bits_of",
+    "could_ever_run",
+    "demand_of",
+    "eligible_for",
+    "eligible_nodes",
+    "features_of",
+    "is_big_enough",
+    "misfit_of",
+    "most_cpus",
+]
