@@ -4,6 +4,7 @@ It is pure and total: no clock, no chance, no exception for any command that dec
 cluster on every controller. Each command's rules live in the module that the table names.
 """
 
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ import msgspec
 
 from flurm.core import commands as c
 from flurm.core import configuration, control, lifecycle, nodes, partitions, submission
-from flurm.core.effects import ScheduleSoon
+from flurm.core.effects import Rejected, RuleFailed, ScheduleSoon
+from flurm.core.enums import Refusal
 from flurm.core.outcome import Outcome
 from flurm.core.records import Cluster
 
@@ -46,6 +48,14 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
 
 
 def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
-    """Apply one committed command."""
-    outcome = RULES[type(command)](cluster, command)
+    """Apply one committed command.
+
+    A rule that fails is a bug, but a log that cannot be replayed would be a catastrophe: the command then changes
+    nothing, its sender is told so, and the `RuleFailed` effect carries what went wrong.
+    """
+    try:
+        outcome = RULES[type(command)](cluster, command)
+    except Exception:
+        failed = RuleFailed(type(command).__name__, traceback.format_exc())
+        outcome = Outcome(cluster, Rejected(Refusal.INTERNAL), (failed,))
     return outcome._replace(cluster=outcome.cluster.with_(version=cluster.version + 1))

@@ -36,9 +36,9 @@ def due(cluster: Cluster, now_s: int) -> Due:
         job = cluster.jobs[job_id]
         if job.spec.deadline_s and now_s >= job.spec.deadline_s:
             past_deadline.append(job_id)
-        elif job.reason is Reason.BEGIN_TIME and job.spec.begin_s <= now_s:
-            wake = True
-        elif any(d.delay_min for d in job.dependencies):
+        elif (job.reason is Reason.BEGIN_TIME and job.spec.begin_s <= now_s) or any(
+            d.delay_min for d in job.dependencies
+        ):
             wake = True
     for job_id, job in _ended(cluster):
         if settings.min_job_age_s and now_s - job.end_s >= settings.min_job_age_s and not _array_lives(cluster, job):

@@ -156,7 +156,13 @@ def most_cpus(demand: Demand, node: Node) -> int:
     return cpus - cpus % demand.unit
 
 
-def could_ever_run(cluster: Cluster, spec: JobSpec, partition: Partition) -> Misfit | None:
+def could_ever_run(cluster: Cluster, spec: JobSpec, partition: Partition) -> Refusal | None:
+    """The refusal of a submission that the partition can never serve; None where it is taken, if only to wait."""
+    found = misfit(cluster, spec, partition)
+    return found.refusal if found is not None else None
+
+
+def misfit(cluster: Cluster, spec: JobSpec, partition: Partition) -> Misfit | None:
     """Whether the job could run in the partition if all its configured nodes were up and idle; None: it could.
 
     As slurmctld 22.05 with EnforcePartLimits=NO decides. Taken, and pending: more CPUs than the whole partition has
@@ -176,7 +182,7 @@ def could_ever_run(cluster: Cluster, spec: JobSpec, partition: Partition) -> Mis
 
 
 def misfit_of(cluster: Cluster, spec: JobSpec, demand: Demand, partition: Partition) -> Misfit | None:
-    """`could_ever_run` for a demand that is at hand."""
+    """`misfit` for a demand that is at hand."""
     from flurm.core import placement
 
     nodes = cluster.nodes_in(partition.node_mask)
@@ -252,6 +258,7 @@ __all__ = [
     "eligible_nodes",
     "features_of",
     "is_big_enough",
+    "misfit",
     "misfit_of",
     "most_cpus",
 ]

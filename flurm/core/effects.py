@@ -50,7 +50,14 @@ class PingNodes(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
 
-Effect = LaunchBatch | TerminateJob | SignalJob | JobEnded | ScheduleSoon | PingNodes
+class RuleFailed(msgspec.Struct, frozen=True):
+    """A rule raised instead of answering: a bug to be reported."""
+
+    command: str
+    traceback: str
+
+
+Effect = LaunchBatch | TerminateJob | SignalJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
 
 
 class Done(msgspec.Struct, frozen=True):

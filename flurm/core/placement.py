@@ -22,6 +22,7 @@ from flurm.core.demand import (
     eligible_for,
     eligible_nodes,
     features_of,
+    misfit,
     misfit_of,
 )
 from flurm.core.free import Free, Layout
@@ -38,6 +39,7 @@ __all__ = [
     "demand_of",
     "eligible_for",
     "eligible_nodes",
+    "misfit",
     "misfit_of",
     "place",
 ]

@@ -1,0 +1,130 @@
+"""Consensus: runs the Raft server and owns the log writer.
+
+Calls    Recover -> Recovered
+Casts    Propose(data, token); Appended | AppendFailed from the log writer's thread
+Effects  Append goes to the log writer; Commit and Reject go to the state manager
+Errors   a poisoned log crashes the process: its supervisor opens storage anew
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors import messages as m
+from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+from flurm.raft import effects as e
+from flurm.raft import events as v
+from flurm.raft.server import RaftServer
+from flurm.storage.layout import Store
+from flurm.storage.writer import LogWriter
+
+STATE_MANAGER = "flurm_state_manager"
+TICK_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class State(msgspec.Struct):
+    """The server, the writer that makes its entries durable, and the directory they live in."""
+
+    server: RaftServer
+    writer: LogWriter
+    store: Store
+    subscribed: bool = False
+    """Whether the state manager has asked; what commits before is read back from the log when it does."""
+
+
+class StorageLost(Exception):
+    """Storage refuses everything until it is opened anew."""
+
+
+class Consensus(GenServer):
+    """The member of the Raft cluster that this controller is."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        self._stop_predecessor()
+        store: Store = self.system.env["store"]
+        store.reopen()
+        target, system = self.pid, self.system
+        writer = store.writer(lambda event: system.cast(target, event))
+        writer.start()
+        self.system.terms["log_writer"] = writer
+        member = self.system.env["config"].controller_name
+        state = State(RaftServer(member, [member]), writer, store)
+        self._carry_out(state, state.server.handle(store.recovered()))
+        self.send_after(TICK_S, v.Tick(0))
+        return Ok(state)
+
+    def _stop_predecessor(self) -> None:
+        """A killed predecessor cannot stop its writer; two writers on one log must never be."""
+        writer: LogWriter | None = self.system.terms.pop("log_writer", None)
+        if writer is not None:
+            writer.stop()
+
+    def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
+        match request:
+            case m.Recover():
+                self._hand_out(state, sender)
+                return NoReply(state)
+            case "status":
+                return Reply(state.server.status(), state)
+        raise NotImplementedError(repr(request))
+
+    def handle_cast(self, message: Any, state: State) -> NoReply:
+        match message:
+            case m.Propose(data, token):
+                self._carry_out(state, state.server.handle(v.Propose(data, token)))
+            case v.AppendFailed(kind=v.FailureKind.POISONED):
+                self._carry_out(state, state.server.handle(message))
+                raise StorageLost(message.detail)
+            case v.Appended() | v.AppendFailed():
+                self._carry_out(state, state.server.handle(message))
+            case _:
+                raise NotImplementedError(repr(message))
+        return NoReply(state)
+
+    def handle_info(self, message: Any, state: State) -> NoReply:
+        if isinstance(message, v.Tick):
+            self._carry_out(state, state.server.handle(v.Tick(int(self.monotonic_s() * 1000))))
+            self.send_after(TICK_S, message)
+        return NoReply(state)
+
+    def _carry_out(self, state: State, effects: tuple[e.Effect, ...]) -> None:
+        for effect in effects:
+            match effect:
+                case e.Append():
+                    state.writer.submit(effect)
+                case e.Commit(entries, tokens):
+                    if state.subscribed:
+                        self.cast(STATE_MANAGER, m.Committed(entries, tokens))
+                case e.Reject(token, reason, detail):
+                    self.cast(STATE_MANAGER, m.Refused(token, reason, detail))
+                case e.BecameLeader(term):
+                    log.info("leader", term=term)
+                case e.SteppedDown(term):
+                    log.warning("no longer leader", term=term)
+        self.system.terms["consensus"] = state.server.status() if effects else self.system.terms.get("consensus")
+
+    def _hand_out(self, state: State, sender: Sender) -> None:
+        """Give a (new) state manager the newest snapshot and every commit since; later ones follow as they come."""
+        newest = state.store.snapshots.newest().snapshot
+        index = newest.index if newest else 0
+        self.reply(sender, m.Recovered(newest.payload if newest else None, index))
+        entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
+        self.cast(STATE_MANAGER, m.Committed(entries, (None,) * len(entries)))
+        state.subscribed = True
+
+    def terminate(self, reason: Any, state: State) -> None:
+        if self.system.terms.get("log_writer") is state.writer:
+            del self.system.terms["log_writer"]
+            state.writer.stop()
+
+    def format_status(self, state: State) -> Any:
+        return {"role": state.server.role.value, **msgspec.structs.asdict(state.server.status())}
+
+

@@ -1,0 +1,111 @@
+"""Job manager: owns the rules of jobs.
+
+Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone) -> Reply | Unavailable
+         Request(RegisterNode), passed on to the node manager, which answers
+Casts    Carry(JobEnded...) from the state manager
+Effects  none of its own: commands go to the state manager, which answers the caller when they are committed
+Errors   a refusal is a value; an exception is a bug and crashes the process
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors import messages as m
+from flurm.core import commands as c
+from flurm.core import submission
+from flurm.core.deadlines import due
+from flurm.core.effects import JobEnded
+from flurm.core.enums import JobState
+from flurm.core.records import Cluster
+from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+
+STATE_MANAGER = "flurm_state_manager"
+NODE_MANAGER = "flurm_node_manager"
+CLOCK_S = 1.0
+COLLECT_EVERY_S = 3600
+
+log = structlog.get_logger(__name__)
+
+
+class State(msgspec.Struct):
+    """Counters; jobs themselves are the state manager's."""
+
+    ended: dict[str, int] = msgspec.field(default_factory=dict)
+    submitted: int = 0
+    collected_s: float = 0.0
+
+
+class JobManager(GenServer):
+    """Decides what may become a command, and watches the clock for jobs."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        self.send_after(CLOCK_S, "clock")
+        state = State(collected_s=self.monotonic_s())
+        self.system.terms["job_counters"] = state
+        return Ok(state)
+
+    def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
+        match request:
+            case m.Request(c.SubmitJob() as command):
+                refusal = submission.check(self._cluster(), command)
+                if refusal is not None:
+                    return Reply(refusal, state)
+                state.submitted += 1
+                self._execute(command, sender)
+            case m.Request(c.RegisterNode() as command):
+                self.cast(NODE_MANAGER, m.NodeReport(command, sender))
+            case m.Request(command):
+                self._execute(command, sender)
+            case _:
+                raise NotImplementedError(repr(request))
+        return NoReply(state)
+
+    def handle_cast(self, message: Any, state: State) -> NoReply:
+        match message:
+            case m.Carry(effects):
+                for effect in effects:
+                    if isinstance(effect, JobEnded):
+                        state.ended[effect.state] = state.ended.get(effect.state, 0) + 1
+            case _:
+                raise NotImplementedError(repr(message))
+        return NoReply(state)
+
+    def handle_info(self, message: Any, state: State) -> NoReply:
+        if message == "clock":
+            self._look_at_the_clock(int(self.now_s()))
+            self._collect_blobs(state)
+            self.send_after(CLOCK_S, "clock")
+        return NoReply(state)
+
+    def _look_at_the_clock(self, now_s: int) -> None:
+        found = due(self._cluster(), now_s)
+        if found.timed_out:
+            self._execute(c.ExpireJobs(now_s=now_s, ids=found.timed_out))
+        if found.past_deadline:
+            self._execute(c.ExpireJobs(now_s=now_s, ids=found.past_deadline, state=JobState.DEADLINE))
+        if found.purgeable:
+            self._execute(c.PurgeJobs(now_s=now_s, ids=found.purgeable))
+        if found.wake:
+            self._execute(c.Wake(now_s=now_s))
+
+    def _collect_blobs(self, state: State) -> None:
+        """Now and then, forget scripts and environments of jobs that are gone."""
+        if self.monotonic_s() - state.collected_s < COLLECT_EVERY_S:
+            return
+        state.collected_s = self.monotonic_s()
+        jobs = self._cluster().jobs.values()
+        keep = {digest for job in jobs for digest in (job.spec.script_digest, job.spec.environment_digest) if digest}
+        gone = self.system.env["store"].blobs.collect(keep)
+        log.debug("blobs collected", removed=len(gone))
+
+    def _execute(self, command: c.AnyCommand, sender: Sender | None = None) -> None:
+        self.cast(STATE_MANAGER, m.Execute(command, sender))
+
+    def _cluster(self) -> Cluster:
+        return self.system.terms["cluster"]

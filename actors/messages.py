@@ -1,0 +1,134 @@
+"""What the processes of the controller's tree say to each other. Who may send what to whom: docs/architecture.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from flurm.core.commands import AnyCommand
+from flurm.core.effects import Effect, Reply
+from flurm.core.records import Cluster
+from flurm.otp import Sender
+from flurm.raft.effects import RejectReason
+from flurm.raft.records import Entry
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Call to a manager: have this command carried out. Answer: a core Reply, or Unavailable."""
+
+    command: AnyCommand
+
+
+class Unavailable(msgspec.Struct, frozen=True):
+    """Answer to a Request that could not be written down: it has changed nothing, unless leadership was lost."""
+
+    reason: RejectReason
+    detail: str
+
+
+class Execute(msgspec.Struct, frozen=True):
+    """To the state manager: propose this command; whoever `reply_to` is gets the answer when it is committed."""
+
+    command: AnyCommand
+    reply_to: Sender | None = None
+
+
+class Propose(msgspec.Struct, frozen=True):
+    """To consensus: get these bytes into the log; `token` comes back with the commit."""
+
+    data: bytes
+    token: Any = None
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """Answer of consensus to `Recover`: the newest snapshot and what was committed since."""
+
+    snapshot: bytes | None
+    index: int
+
+
+class Recover(msgspec.Struct, frozen=True):
+    """Call to consensus: hand out the state that is on disk; commits follow as casts."""
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Consensus to the state manager: apply these, in order."""
+
+    entries: Sequence[Entry]
+    tokens: Sequence[Any]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Consensus to the state manager: this proposal is not taken."""
+
+    token: Any
+    reason: RejectReason
+    detail: str
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """The state manager to itself: the snapshot thread is done."""
+
+    index: int
+    error: str | None = None
+
+
+class Carry(msgspec.Struct, frozen=True):
+    """The state manager to an owner: carry these effects out."""
+
+    effects: tuple[Effect, ...]
+
+
+class NodeReport(msgspec.Struct, frozen=True):
+    """The job manager to the node manager: a node daemon sent this; answer it."""
+
+    command: AnyCommand
+    reply_to: Sender | None
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """To the scheduler engine: something changed that may let a job start."""
+
+
+class RunCycle(msgspec.Struct, frozen=True):
+    """Call to the scheduler engine: plan now. Answer: a CycleReport."""
+
+
+class QueueOrder(msgspec.Struct, frozen=True):
+    """Call to the queue manager: the ids of waiting jobs in the order in which they are to be considered."""
+
+    cluster: Cluster
+    now_s: int
+
+
+class MakePlan(msgspec.Struct, frozen=True):
+    """Call to a scheduler plugin: decide on this snapshot. Answer: a flurm.sched Plan."""
+
+    cluster: Cluster
+    order: tuple[int, ...]
+    now_s: int
+
+
+class Reorder(msgspec.Struct, frozen=True):
+    """Call to a scheduler plugin that orders: the same ids in its order."""
+
+    cluster: Cluster
+    order: tuple[int, ...]
+    now_s: int
+
+
+class CycleReport(msgspec.Struct, frozen=True):
+    """What one scheduling cycle did."""
+
+    queue_length: int = 0
+    started: int = 0
+    duration_us: int = 0
+    proposed: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """Answer of a command, on its way to somebody who did not wait in a call."""
+
+    reply: Reply | Unavailable

@@ -1,0 +1,146 @@
+"""Scheduler engine: decides when to plan, on which snapshot, with which plugins in which order.
+
+Calls    RunCycle -> CycleReport; "status" -> dict
+Casts    Changed, from whoever changed something that may let a job start
+Effects  proposes ApplyPlan to the state manager
+Errors   a plugin that fails or is late costs one cycle, never the engine
+
+A change plans at once; changes that arrive while a plan is on its way are gathered into the next one. The documented
+timer plans as well, because time itself lets jobs start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors import messages as m
+from flurm.core import commands as c
+from flurm.core.records import Cluster
+from flurm.otp import GenServer, NoReply, Ok, OtpError, Reply, Response, ResponseDown, Sender
+
+STATE_MANAGER = "flurm_state_manager"
+QUEUE_MANAGER = "flurm_queue_manager"
+PLUGIN_TIMEOUT_S = 30.0
+PROPOSAL_TIMEOUT_S = 30.0
+MAX_CYCLE_S = 60
+
+log = structlog.get_logger(__name__)
+
+
+class Statistics(msgspec.Struct):
+    """Figures of the cycles so far, in microseconds (sdiag shows them)."""
+
+    cycles: int = 0
+    last_us: int = 0
+    longest_us: int = 0
+    total_us: int = 0
+    depth: int = 0
+    queue_length: int = 0
+    started: int = 0
+    failures: int = 0
+
+
+class State(msgspec.Struct):
+    """Which plugins, what is under way, and the figures."""
+
+    plugins: tuple[str, ...]
+    interval_s: float
+    planned: Cluster | None = None
+    planned_s: int = 0
+    proposing: bool = False
+    again: bool = False
+    waiting: bool = False
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
+
+
+class SchedulerEngine(GenServer):
+    """Turns snapshots of the cluster into start decisions."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        config = self.system.env["config"]
+        state = State(plugins=(config.scheduler_plugin,), interval_s=config.schedule_interval / 1000)
+        self.system.terms["scheduler_statistics"] = state.statistics
+        self.send_after(state.interval_s, "timer")
+        self.cast(self.pid, m.Changed())
+        return Ok(state)
+
+    def handle_call(self, request: Any, sender: Sender, state: State) -> Reply:
+        match request:
+            case m.RunCycle():
+                return Reply(self._cycle(state, force=True), state)
+            case "status":
+                return Reply(self.format_status(state), state)
+        raise NotImplementedError(repr(request))
+
+    def handle_cast(self, message: Any, state: State) -> NoReply:
+        if isinstance(message, m.Changed):
+            if state.proposing:
+                state.again = True
+            elif not state.waiting:
+                state.waiting = True
+                self.info(self.pid, "cycle")
+            return NoReply(state)
+        raise NotImplementedError(repr(message))
+
+    def handle_info(self, message: Any, state: State) -> NoReply:
+        match message:
+            case "cycle":
+                state.waiting = False
+                self._cycle(state)
+            case "timer":
+                self.send_after(state.interval_s, "timer")
+                if not state.proposing:
+                    self._cycle(state)
+            case Response("plan", _) | ResponseDown("plan", _):
+                state.proposing = False
+                if state.again:
+                    state.again = False
+                    self._cycle(state)
+        return NoReply(state)
+
+    def _cycle(self, state: State, force: bool = False) -> m.CycleReport:
+        """Plan on the newest snapshot, if anything is new, and propose what was decided."""
+        cluster: Cluster = self.system.terms["cluster"]
+        now_s = int(self.now_s())
+        if cluster is state.planned and now_s - state.planned_s < MAX_CYCLE_S and not force:
+            return m.CycleReport()
+        began = self.monotonic_s()
+        try:
+            order = self._order(state, cluster, now_s)
+            plan = self.call(state.plugins[0], m.MakePlan(cluster, order, now_s), PLUGIN_TIMEOUT_S)
+        except OtpError as error:
+            state.statistics.failures += 1
+            log.error("scheduling cycle failed", plugin=state.plugins[0], reason=str(error))
+            return m.CycleReport()
+        state.planned, state.planned_s = cluster, now_s
+        duration_us = int((self.monotonic_s() - began) * 1e6)
+        self._count(state.statistics, duration_us, len(order), len(plan.starts))
+        if plan.starts or plan.outlooks:
+            state.proposing = True
+            command = c.ApplyPlan(now_s=now_s, starts=plan.starts, outlooks=plan.outlooks)
+            self.send_request(STATE_MANAGER, m.Request(command), "plan")
+        return m.CycleReport(len(order), len(plan.starts), duration_us, state.proposing)
+
+    def _order(self, state: State, cluster: Cluster, now_s: int) -> tuple[int, ...]:
+        """The queue manager's order, as the ordering plugins before the last one change it."""
+        order = self.call(QUEUE_MANAGER, m.QueueOrder(cluster, now_s), PLUGIN_TIMEOUT_S)
+        for plugin in state.plugins[1:]:
+            order = self.call(plugin, m.Reorder(cluster, order, now_s), PLUGIN_TIMEOUT_S)
+        return order
+
+    def _count(self, statistics: Statistics, duration_us: int, depth: int, started: int) -> None:
+        statistics.cycles += 1
+        statistics.last_us = duration_us
+        statistics.longest_us = max(statistics.longest_us, duration_us)
+        statistics.total_us += duration_us
+        statistics.depth += depth
+        statistics.queue_length = depth
+        statistics.started += started
+
+    def format_status(self, state: State) -> Any:
+        return {"plugins": state.plugins, "interval_s": state.interval_s, **msgspec.structs.asdict(state.statistics)}
