@@ -16,7 +16,7 @@ from flurm.storage.errors import CorruptLog, from_os_error
 from flurm.storage.files import make_directory, remove_leftovers, write_atomically
 
 _CRC_SIZE = 4
-_ADVICE = (
+ADVICE = (
     "This member no longer knows whom it voted for. A cluster of one may restore the file from a backup; a member of "
     "several has to be removed from the cluster and added again."
 )
@@ -40,7 +40,7 @@ class HardStateFile:
             raise from_os_error("reading", self.path, error) from error
         expected, found = int.from_bytes(data[:_CRC_SIZE], "little"), google_crc32c.value(data[_CRC_SIZE:])
         if len(data) <= _CRC_SIZE or expected != found:
-            raise CorruptLog(self.path, 0, f"expected CRC-32C {expected:08x}, found {found:08x}", _ADVICE)
+            raise CorruptLog(self.path, 0, f"expected CRC-32C {expected:08x}, found {found:08x}", ADVICE)
         term, voted_for = msgpack.unpackb(data[_CRC_SIZE:])
         return HardState(term, voted_for)
 

@@ -23,7 +23,7 @@ from flurm.raft.events import Recovered
 from flurm.storage.blobs import BlobStore
 from flurm.storage.errors import CorruptLog, from_os_error
 from flurm.storage.files import Device
-from flurm.storage.hard_state import HardStateFile
+from flurm.storage.hard_state import ADVICE, HardStateFile
 from flurm.storage.lock import StateDirLock
 from flurm.storage.segments import SEGMENT_BYTES, SegmentLog
 from flurm.storage.snapshots import Newest, Snapshot, SnapshotStore
@@ -55,10 +55,17 @@ class Store:
             raise
 
     def recovered(self) -> Recovered:
-        """The first event for a Raft server: hard state, where the snapshot ends, and the entries after it."""
+        """The first event for a Raft server: hard state, where the snapshot ends, and the entries after it.
+
+        Raises CorruptLog where the hard state is older than the log, as when its file was lost.
+        """
         index, term = self._snapshot_position()
+        hard_state = self.hard_state.load()
+        if hard_state.term < self.segments.last_term:
+            problem = f"expected term {self.segments.last_term} or later, found {hard_state.term}"
+            raise CorruptLog(self.hard_state.path, 0, problem, ADVICE)
         return Recovered(
-            hard_state=self.hard_state.load(),
+            hard_state=hard_state,
             snapshot_index=index,
             snapshot_term=term,
             entries=tuple(self.segments.read(index + 1, self.segments.last_index)),

@@ -63,7 +63,9 @@ def test_what_earlier_terms_left_is_committed_with_the_first_entry_of_the_own_te
     assert server.commit_index == 4
     effects = server.handle(Appended(6, 3, HardState(4, "a")))
     assert effects == (BecameLeader(4), Append((noop(7, 4),)))
+    server.durable_index = 4  # as if the sync of those entries were still to come
     assert server.handle(Appended(6, 3)) == ()
+    assert server.durable_index == 6
     assert server.handle(Appended(7, 4)) == (Commit((*left, noop(7, 4)), (None, None, None)),)
 
 
@@ -120,6 +122,14 @@ def test_a_late_answer_from_before_a_refusal_says_nothing_about_the_entries_afte
     assert server.handle(AppendFailed(1, FailureKind.FULL, "no space", epoch=0)) == ()
     assert server.handle(Appended(2, 1, epoch=0)) == ()
     assert server.handle(Appended(2, 1, epoch=1)) == (Commit((command(2, 1, b"y"),), ("y",)),)
+
+
+def test_an_append_of_another_term_at_the_same_index_does_not_count():
+    server = sole_leader()
+    server.handle(Propose(b"x", "x"))
+    assert server.handle(Appended(2, 2)) == ()
+    assert server.handle(Appended(3, 1)) == ()
+    assert server.commit_index == 1
 
 
 def test_a_vote_that_found_no_room_is_saved_again_with_the_next_tick():

@@ -102,6 +102,15 @@ def test_opening_gives_the_snapshot_and_the_entries_after_it(tmp_path):
     store.close()
 
 
+def test_a_hard_state_file_that_was_lost_is_missed_when_the_log_is_newer(tmp_path):
+    store_with(tmp_path, [], upto=3)
+    (tmp_path / "raft" / "hard_state").unlink()
+    store = Store(tmp_path)
+    with pytest.raises(CorruptLog, match="expected term 1 or later, found 0"):
+        store.recovered()
+    store.close()
+
+
 def test_when_the_newest_snapshot_is_damaged_the_one_before_and_a_longer_log_take_its_place(tmp_path):
     store_with(tmp_path, [4, 8], upto=11)
     newest = max((tmp_path / "snapshots").iterdir())
