@@ -5,7 +5,6 @@ Also here: the administrative calls (`System.start_child` and its family) and ho
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -214,7 +213,7 @@ def _node(
         "strategy": machine.flags.strategy if machine is not None else None,
         "status": process.status if process is not None else "stopped",
         "restarts": restarts,
-        "uptime_s": time.monotonic() - process.started_s if process is not None else 0.0,
+        "uptime_s": system.monotonic_s() - process.started_s if process is not None else 0.0,
         "mailbox": process.mailbox if process is not None else 0,
         "handled": process.handled if process is not None else 0,
         "children": [],

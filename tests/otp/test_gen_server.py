@@ -127,6 +127,11 @@ def test_stop_replies_after_terminate(system):
     assert system.wait(pid) == "noproc"
 
 
+def test_a_reply_with_stop_always_arrives_before_the_news_of_the_exit(system):
+    for _ in range(300):
+        assert system.call(system.spawn(Counter), "stop") == "bye"
+
+
 def test_reply_from_another_thread(system):
     system.spawn(Counter, name="a")
 

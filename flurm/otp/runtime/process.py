@@ -18,6 +18,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import pykka
@@ -216,7 +217,7 @@ class Process(pykka.ThreadingActor):
         self.finish(reason, tell_parent=False)
         return None
 
-    def _end(self, reason: Any) -> None:
+    def _end(self, reason: Any, last_words: Callable[[], None] | None = None) -> None:
         """Run `terminate`, report and finish, unless killed."""
         if self.exited:
             return
@@ -229,6 +230,8 @@ class Process(pykka.ThreadingActor):
             reason = Crash.of(error)
         if not self.exited and not is_orderly(reason):
             self._report_crash(reason)
+        if last_words is not None:
+            last_words()
         self.finish(reason)
 
     def _report_crash(self, reason: Any) -> None:
@@ -296,11 +299,7 @@ class Process(pykka.ThreadingActor):
         self.state = result.state
         if sender is None or result.reply is NO_REPLY:
             raise ProcessExit(result.reason)
-        try:
-            self.pending.discard(sender)
-            self._end(result.reason)
-        finally:
-            sender.reply(result.reply)
+        self._end(result.reason, lambda: sender.reply(result.reply))
         raise ProcessExit(result.reason)
 
     def _after(self, result: Any) -> None:

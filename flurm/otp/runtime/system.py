@@ -19,7 +19,7 @@ from flurm.otp.errors import CallTimeout, NoProcess, NotRunning, OtpError, Proce
 from flurm.otp.messages import MonitorRef, Pid, RuntimeEvent
 from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process, current
 from flurm.otp.runtime.relations import Relations
-from flurm.otp.runtime.sender import ANSWERED, EXITING, Requester, Sender
+from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Requester, Sender
 from flurm.otp.runtime.timers import TimerRef, Timers
 from flurm.otp.specs import Child, Supervisor
 from flurm.otp.supervisor import Administration, root_tree, start_module
@@ -83,8 +83,7 @@ class System(Administration, Relations):
         callee.pending.add(sender)
         callee.put_signal(kind, sender, payload)
         if callee.exited:
-            callee.pending.discard(sender)
-            raise ProcessDown(target, callee.reason)
+            sender.settle(DOWN, callee.reason)
         return self._wait(sender, caller, target, timeout_s)
 
     def cast(self, target: Target, message: Any) -> None:
@@ -112,7 +111,7 @@ class System(Administration, Relations):
                 self._tell_tap(callee, "call", request)
             self._post(callee, CALL, request, requester)
         except ProcessDown as down:
-            Requester(process, process, tag).settle(1, down.reason)
+            Requester(process, process, tag).settle(DOWN, down.reason)
 
     def whereis(self, name: str) -> Pid | None:
         """The pid that is registered under `name`."""
@@ -287,8 +286,7 @@ class System(Administration, Relations):
         callee.pending.add(sender)
         callee.actor_inbox.put((kind, request, sender))  # type: ignore[arg-type]
         if callee.exited:  # after the add: finish() sees the sender, or we see the exit
-            callee.pending.discard(sender)
-            raise ProcessDown(callee, callee.reason)
+            sender.settle(DOWN, callee.reason)  # unless it was answered
 
     def _wait(self, sender: Sender, caller: Process | None, target: Target, timeout_s: float) -> Any:
         if caller is not None:
