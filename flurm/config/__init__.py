@@ -1,0 +1,36 @@
+"""FLURM's configuration: flurm.toml and slurm.conf into one validated value.
+
+load() reads and checks everything at once and gives a frozen Config; whatever is wrong is a ConfigError that names
+file, line, key, value and what would be right. The rest turns a Config into what others need: the slurm.conf of real
+Slurm programs (render), the answer to `scontrol show config` (show), the MUNGE key, the difference between two
+configurations.
+"""
+
+from . import show
+from .errors import ConfigError
+from .load import find_file, load
+from .machine import Machine, this_machine
+from .munge_key import load_or_create_munge_key, munge_key_path, munge_socket_path
+from .reconfigure import Change, validate_for_reconfigure
+from .records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
+from .render import render_slurm_conf
+
+__all__ = [
+    "Change",
+    "Config",
+    "ConfigError",
+    "ControllerAddress",
+    "Machine",
+    "NodeConfig",
+    "PartitionConfig",
+    "SlurmdConfig",
+    "find_file",
+    "load",
+    "load_or_create_munge_key",
+    "munge_key_path",
+    "munge_socket_path",
+    "render_slurm_conf",
+    "show",
+    "this_machine",
+    "validate_for_reconfigure",
+]

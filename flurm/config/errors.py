@@ -1,0 +1,50 @@
+"""What is wrong with a configuration, told so that it can be mended without opening the manual.
+
+Every refusal names the file, the line, the key and its value, says what would be right and, where a name is
+misspelt, which name was probably meant. The mistake is always the administrator's: a bug of ours is never a
+ConfigError.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; str() is one line, ready to be shown.
+
+    file: path as given, or "overrides" or "defaults"; line: 1-based, None where unknown; key: dotted name;
+    value: as written; expected: what would be right; suggestion: the nearest right name, None where none is near.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        *,
+        file: str = "defaults",
+        line: int | None = None,
+        key: str | None = None,
+        value: object = None,
+        suggestion: str | None = None,
+    ) -> None:
+        self.expected, self.file, self.line = expected, file, line
+        self.key, self.value, self.suggestion = key, value, suggestion
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        subject = (
+            "" if self.key is None else f"{self.key}: " if self.value is None else f"{self.key} = {self._shown()}: "
+        )
+        hint = "" if self.suggestion is None else f"; did you mean {self.suggestion}?"
+        return f"{where}: {subject}{self.expected}{hint}"
+
+    def _shown(self) -> str:
+        text = repr(self.value)
+        return text if len(text) <= 80 else text[:77] + "..."
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of names that name was probably meant to be, None where nothing is near; case does not count."""
+    by_lower = {each.lower(): each for each in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None

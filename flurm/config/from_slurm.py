@@ -1,0 +1,234 @@
+"""What an existing site's slurm.conf means for FLURM.
+
+Keys that FLURM acts on become attributes of the configuration, by the same table as flurm.toml; every key is kept as
+text as well, so that `scontrol show config` gives it back. Nodes and partitions follow Slurm's rules: host lists in
+names, addresses and ports, DEFAULT records, node sets, the last default partition wins.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from protocol.hostlist import expand
+
+from . import nodes, settings, slurm_conf
+from .errors import ConfigError, nearest
+from .machine import Machine
+from .records import ControllerAddress, NodeConfig, PartitionConfig
+from .slurm_conf import Record, Setting, SlurmConf
+from .values import Parser, integer, one_of, port, strings
+
+# Slurm keys that become something else than one attribute of the same meaning, with the flurm.toml key to use instead.
+SPECIAL_KEYS = {
+    "AuthInfo": "munge_socket and munge_ttl",
+    "AuthType": "auth_type",
+    "SchedulerType": "scheduler_plugin",
+    "SlurmctldHost": "controllers",
+    "SlurmctldPort": "slurmctld_port",
+    "SlurmdSpoolDir": "spool_dir under [flurm.slurmd]",
+    "SlurmdTimeout": "heartbeat_timeout",
+    "StateSaveLocation": "state_dir",
+}
+
+_PER_HOST = ("hostname", "address", "bcast_address", "port")
+_SCHEDULERS = {"sched/backfill": "flurm_sched_backfill", "sched/builtin": "flurm_sched_fifo"}
+_ALIASES = {"Features": "Feature", "Procs": "CPUs", "Shared": "OverSubscribe"}
+
+
+class Site(msgspec.Struct):
+    """A site as its slurm.conf describes it; settings are attributes of Config."""
+
+    settings: dict[str, Any]
+    controllers: tuple[ControllerAddress, ...]
+    nodes: tuple[NodeConfig, ...]
+    partitions: tuple[PartitionConfig, ...]
+
+
+def read(path: str, machine: Machine, warnings: list[str]) -> Site:
+    """Read the slurm.conf at path. Raises ConfigError."""
+    return interpret(slurm_conf.read(path), machine, warnings)
+
+
+def interpret(conf: SlurmConf, machine: Machine, warnings: list[str]) -> Site:
+    """Return what conf means on this machine; oddities that Slurm lets pass are added to warnings."""
+    last = conf.last()
+    found: dict[str, Any] = dict(settings.SLURM_DEFAULTS)
+    for key in settings.CLUSTER:
+        if key.slurm and key.slurm in last:
+            found[key.target] = _parsed(last[key.slurm], key.parse)
+    found |= _special(last)
+    controllers = _controllers(conf, found.get("slurmctld_port", 6817))
+    own = next((each for each in controllers if each.name.split(".")[0] == machine.hostname), None)
+    if own is not None:
+        found |= {"controller_name": own.name, "slurmctld_host": own.host}
+    site_nodes = _nodes(conf, found.get("slurmd_port", 6818), warnings)
+    found |= {"slurm_conf": conf.path, "slurm": conf.raw()}
+    return Site(found, controllers, site_nodes, _partitions(conf, site_nodes))
+
+
+def share_of(given: Mapping[str, object], number: int, count: int) -> dict[str, object]:
+    """Return what the number-th of count nodes gets of addresses and names that were given as host lists.
+
+    Raises ValueError where a list has neither one entry nor count of them.
+    """
+    shares: dict[str, object] = {}
+    for key in _PER_HOST:
+        if isinstance(value := given.get(key), str):
+            each = expand(value)
+            if len(each) not in (1, count):
+                raise ValueError(f"expected 1 or {count} in {key} {value!r}, found {len(each)}")
+            shares[key] = each[number] if len(each) == count else each[0]
+    return shares
+
+
+def _parsed(setting: Setting, parse: Parser) -> Any:
+    try:
+        return parse(setting.value)
+    except ValueError as wrong:
+        raise setting.wrong(str(wrong)) from None
+
+
+def _special(last: Mapping[str, Setting]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if setting := last.get("SlurmctldPort"):
+        found["slurmctld_port"] = port(setting.value) if setting.value.isdigit() else _first_port(setting)
+    if setting := last.get("SchedulerType"):
+        found["scheduler_plugin"] = _SCHEDULERS[_parsed(setting, one_of(*_SCHEDULERS))]
+    if setting := last.get("AuthType"):
+        found["auth_type"] = _parsed(setting, one_of("auth/munge", "auth/none", "auth/slurm")).removeprefix("auth/")
+    if setting := last.get("SlurmdTimeout"):
+        seconds = _parsed(setting, integer(0, 65534))
+        found["heartbeat_timeout"] = (seconds or 65534) * 1000
+        found["heartbeat_interval"] = min(30_000, max(found["heartbeat_timeout"] // 3, 1))
+    if setting := last.get("StateSaveLocation"):
+        found["state_dir"] = f"{setting.value.rstrip('/')}/flurm"
+    if setting := last.get("SlurmdSpoolDir"):
+        found["slurmd_spool_dir"] = setting.value
+    return found | _auth_info(last.get("AuthInfo"))
+
+
+def _first_port(setting: Setting) -> int:
+    """Return the first port of a range such as 6817-6820."""
+    low, _, _ = setting.value.partition("-")
+    try:
+        return int(str(port(low)))
+    except ValueError as wrong:
+        raise setting.wrong(f"{wrong}, or a range of them") from None
+
+
+def _auth_info(setting: Setting | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in strings(setting.value) if setting else ():
+        key, _, value = option.partition("=")
+        if key == "socket":
+            found["munge_socket"] = value
+        elif key == "ttl" and setting:
+            found["munge_ttl"] = _parsed(msgspec.structs.replace(setting, value=value), integer(1, 86400))
+    return found
+
+
+def _controllers(conf: SlurmConf, default_port: int) -> tuple[ControllerAddress, ...]:
+    """Return every SlurmctldHost=name[(address)]; ControlMachine and BackupController are their older names."""
+    found = []
+    for setting in conf.all_of("SlurmctldHost"):
+        name, _, address = setting.value.partition("(")
+        found.append(ControllerAddress(address.rstrip(")") or name, default_port, name))
+    last = conf.last()
+    for old, old_address in (("ControlMachine", "ControlAddr"), ("BackupController", "BackupAddr")):
+        if not conf.all_of("SlurmctldHost") and old in last:
+            name = last[old].value
+            found.append(ControllerAddress(last.get(old_address, last[old]).value, default_port, name))
+    return tuple(found)
+
+
+def _values(record: Record, keys: tuple[settings.Key, ...], per_host: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return attribute -> parsed value of a record; attributes in per_host stay text, being host lists."""
+    by_slurm = {each.slurm: each for each in keys if each.slurm}
+    found: dict[str, Any] = {}
+    for setting in record.settings.values():
+        key = by_slurm.get(_ALIASES.get(setting.key, setting.key))
+        if key is not None:
+            found[key.target] = setting.value if key.name in per_host else _parsed(setting, key.parse)
+    return found
+
+
+def _expanded(setting: Setting, text: str | None = None) -> list[str]:
+    try:
+        return [name for part in strings(setting.value if text is None else text) for name in expand(part)]
+    except ValueError as wrong:
+        raise setting.wrong(str(wrong)) from None
+
+
+def _nodes(conf: SlurmConf, default_port: int, warnings: list[str]) -> tuple[NodeConfig, ...]:
+    found: dict[str, NodeConfig] = {}
+    for record in conf.nodes:
+        given = _values(record, settings.NODE, _PER_HOST)
+        names = _expanded(record.name)
+        for number, name in enumerate(names):
+            if name in found:
+                raise record.name.wrong(f"{name} is there twice")
+            try:
+                own = given | share_of(given, number, len(names))
+                if "port" in own:
+                    own["port"] = port(own["port"])
+                found[name] = nodes.node(name, own, default_port, warnings)
+            except ValueError as wrong:
+                raise record.name.wrong(str(wrong)) from None
+    return tuple(found.values())
+
+
+def _partitions(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> tuple[PartitionConfig, ...]:
+    sets = _node_sets(conf, known)
+    found: dict[str, PartitionConfig] = {}
+    for record in conf.partitions:
+        given = _values(record, settings.PARTITION)
+        if old := record.settings.get("Priority"):
+            both = _parsed(old, settings.BOUNDED)
+            given = {"priority_tier": both, "priority_job_factor": both} | given
+        members, everyone = _members(record, known, sets)
+        for name in strings(record.name.value):
+            if name in found:
+                raise record.name.wrong(f"{name} is there twice")
+            found[name] = PartitionConfig(name=name, nodes=members, all_nodes=everyone, **given)
+    default = next((each.name for each in reversed(found.values()) if each.default), None)
+    return tuple(msgspec.structs.replace(each, default=each.name == default) for each in found.values())
+
+
+def _node_sets(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for record in conf.node_sets:
+        members: list[str] = []
+        if feature := record.settings.get("Feature"):
+            members += [each.name for each in known if feature.value in each.features]
+        if named := record.settings.get("Nodes"):
+            members += _checked(named, _expanded(named), known)
+        found[record.name.value] = members
+    return found
+
+
+def _members(
+    record: Record, known: tuple[NodeConfig, ...], sets: Mapping[str, list[str]]
+) -> tuple[tuple[str, ...], bool]:
+    """Return the nodes of a partition record, in order and each once, and whether it takes every node."""
+    setting = record.settings.get("Nodes")
+    if setting is None or not setting.value:
+        return (), False
+    names: list[str] = []
+    for part in strings(setting.value):
+        if part.upper() == "ALL":
+            return tuple(each.name for each in known), True
+        names += sets[part] if part in sets else _checked(setting, _expanded(setting, part), known)
+    return tuple(dict.fromkeys(names)), False
+
+
+def _checked(setting: Setting, names: list[str], known: tuple[NodeConfig, ...]) -> list[str]:
+    declared = {each.name for each in known}
+    for name in names:
+        if name not in declared:
+            raise _unknown_node(setting, name, declared)
+    return names
+
+
+def _unknown_node(setting: Setting, name: str, declared: set[str]) -> ConfigError:
+    return setting.wrong(f"unknown node {name}", nearest(name, declared))

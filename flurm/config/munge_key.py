@@ -1,0 +1,75 @@
+"""The secret that MUNGE credentials are sealed with: found, or made where there is none.
+
+Order: `munge_key` where configured, the system's key where we may read it, else a key of our own below the state
+directory, made on first use. Every machine of a cluster needs the same key.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from .errors import ConfigError
+from .records import Config
+
+SYSTEM_KEY = "/etc/munge/munge.key"
+SYSTEM_SOCKET = "/run/munge/munge.socket.2"
+LOWEST_BYTES, HIGHEST_BYTES, OWN_BYTES = 32, 1024, 128
+
+
+def load_or_create_munge_key(config: Config) -> bytes:
+    """Return the key, creating one (1024 random bits, mode 0600) where none is configured and the system has none.
+
+    Raises ConfigError where the key cannot be read, written, or is shorter than 256 bits.
+    """
+    path = munge_key_path(config)
+    if config.munge_key is None and path != SYSTEM_KEY and not Path(path).exists():
+        _create(path)
+    return _read(path)
+
+
+def munge_key_path(config: Config) -> str:
+    """Return the path of the key that is used."""
+    if config.munge_key is not None:
+        return config.munge_key
+    return SYSTEM_KEY if os.access(SYSTEM_KEY, os.R_OK) else f"{config.state_dir}/munge.key"
+
+
+def munge_socket_path(config: Config) -> str:
+    """Return the socket where clients get their credentials: the system's with the system's key, else one of ours."""
+    if config.munge_socket is not None:
+        return config.munge_socket
+    return SYSTEM_SOCKET if munge_key_path(config) == SYSTEM_KEY else f"{config.state_dir}/munge.socket.2"
+
+
+def _read(path: str) -> bytes:
+    try:
+        key = Path(path).read_bytes()
+    except OSError as error:
+        hint = "create it (mungekey does), or leave munge_key out and FLURM makes its own"
+        if isinstance(error, PermissionError):
+            hint = "run as its owner, or name a key that this user may read"
+        raise ConfigError(f"cannot read the key: {error.strerror}; {hint}", key="munge_key", value=path) from error
+    if not LOWEST_BYTES <= len(key) <= HIGHEST_BYTES:
+        expected = f"expected a key of {LOWEST_BYTES} to {HIGHEST_BYTES} bytes, found {len(key)}"
+        raise ConfigError(expected, key="munge_key", value=path)
+    return key
+
+
+def _create(path: str) -> None:
+    """Write a new key so that it is whole or absent; one that somebody else made meanwhile stays."""
+    draft = f"{path}.{os.getpid()}"
+    try:
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(OWN_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    except OSError as error:
+        raise ConfigError(f"cannot create the key: {error.strerror}", key="munge_key", value=path) from error
