@@ -137,6 +137,7 @@ def test_when_no_snapshot_reaches_the_log_opening_is_refused_and_the_directory_i
 def test_a_snapshot_newer_than_the_log_begins_the_log_anew(tmp_path):
     store_with(tmp_path, [], upto=5)
     SnapshotStore(tmp_path / "snapshots").write(50, 3, [b"from the leader"])
+    HardStateFile(tmp_path / "raft" / "hard_state").save(HardState(3, None))
     store = Store(tmp_path)
     assert (store.segments.base, store.recovered().entries) == ((50, 3), ())
     store.close()
