@@ -5,16 +5,11 @@ planner, which treats jobs of equal demand alike. CPUs are counted in whole core
 gives two CPUs per core, even where the job uses one thread of each.
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 from flurm.core import features, names
-from flurm.core.enums import Reason, Refusal
-from flurm.core.records import UNLIMITED, Cluster, JobSpec, Node, Partition, bits_of
-
-NODES_UNAVAILABLE = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
-"""What clients print for a job whose nodes exist but are out of service or spoken for."""
+from flurm.core.free import Layout
+from flurm.core.records import UNLIMITED, Cluster, JobSpec, Node, Partition
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -47,18 +42,6 @@ class Demand(msgspec.Struct, frozen=True):
     features: str | None = None
     required: int = 0
     excluded: int = 0
-
-
-class Misfit(NamedTuple):
-    """Why a request cannot run in a partition as it is configured, however idle it is.
-
-    Either it is refused when it is submitted (`refusal`, with what sbatch prints before it in `text`), or it is taken
-    and waits with `reason` for the partition to change.
-    """
-
-    refusal: Refusal | None = None
-    reason: Reason | None = None
-    text: str | None = None
 
 
 def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
@@ -105,20 +88,19 @@ def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
 
 def eligible_nodes(cluster: Cluster, spec: JobSpec, partition: Partition) -> int:
     """The nodes of the partition, as a mask, any of which could serve the job once it is idle and up."""
-    return eligible_for(cluster, demand_of(cluster, spec, partition), partition)
+    return eligible_for(Layout(cluster), demand_of(cluster, spec, partition), partition)
 
 
-def eligible_for(cluster: Cluster, demand: Demand, partition: Partition) -> int:
+def eligible_for(layout: Layout, demand: Demand, partition: Partition) -> int:
     """`eligible_nodes` for a demand. Features: those nodes that match in any variant."""
     mask = 0
     wanted = features.variants(demand.features)
-    for node in cluster.nodes_in(partition.node_mask & ~demand.excluded):
-        if not is_big_enough(demand, node):
-            continue
-        if demand.features and not any(_could_match(variant, node) for variant in wanted):
-            continue
-        mask |= 1 << node.index
-    return mask
+    for node, alike in layout.kinds:
+        if is_big_enough(demand, node) and (
+            not demand.features or any(features.matches(variant.every, features_of(node)) for variant in wanted)
+        ):
+            mask |= alike
+    return mask & partition.node_mask & ~demand.excluded
 
 
 def features_of(node: Node) -> tuple[str, ...]:
@@ -156,72 +138,6 @@ def most_cpus(demand: Demand, node: Node) -> int:
     return cpus - cpus % demand.unit
 
 
-def could_ever_run(cluster: Cluster, spec: JobSpec, partition: Partition) -> Refusal | None:
-    """The refusal of a submission that the partition can never serve; None where it is taken, if only to wait."""
-    found = misfit(cluster, spec, partition)
-    return found.refusal if found is not None else None
-
-
-def misfit(cluster: Cluster, spec: JobSpec, partition: Partition) -> Misfit | None:
-    """Whether the job could run in the partition if all its configured nodes were up and idle; None: it could.
-
-    As slurmctld 22.05 with EnforcePartLimits=NO decides. Taken, and pending: more CPUs than the whole partition has
-    (PartitionConfig), more nodes than it has or than its MaxNodes (PartitionNodeLimit), a time limit above MaxTime
-    (PartitionTimeLimit). Refused at submission with "Requested node configuration is not available": whatever no set
-    of its nodes can give (CPUs, memory or disk of one node, features, required nodes outside the partition, all nodes
-    excluded, too few nodes for the tasks). Unknown names of nodes and features are refused with their own errors.
-    """
-    refusal = features.check(spec.features, _known_features(cluster))
-    if refusal is not None:
-        return Misfit(refusal)
-    try:
-        demand = demand_of(cluster, spec, partition)
-    except (KeyError, names.BadNodeList):
-        return Misfit(Refusal.INVALID_NODE_NAME)
-    return misfit_of(cluster, spec, demand, partition)
-
-
-def misfit_of(cluster: Cluster, spec: JobSpec, demand: Demand, partition: Partition) -> Misfit | None:
-    """`misfit` for a demand that is at hand."""
-    from flurm.core import placement
-
-    nodes = cluster.nodes_in(partition.node_mask)
-    cpus, min_nodes = max(spec.min_cpus, demand.cpus if not spec.overcommit else 1), max(spec.min_nodes, 1)
-    if cpus > sum(node.cpus for node in nodes):
-        return Misfit(reason=Reason.PARTITION_CONFIG)
-    if min_nodes > min(len(nodes), partition.max_nodes):
-        return Misfit(reason=Reason.PARTITION_NODE_LIMIT)
-    if spec.time_limit_min is not None and spec.time_limit_min > partition.max_time_min:
-        return Misfit(reason=Reason.PARTITION_TIME_LIMIT)
-    if spec.max_nodes is not None and partition.max_nodes < spec.max_nodes < UNLIMITED:
-        return Misfit(reason=Reason.PARTITION_NODE_LIMIT)
-    if demand.required & ~partition.node_mask or demand.required & demand.excluded:
-        return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE)
-    free = placement.Free.empty(cluster)
-    if placement.place(demand, free, eligible_for(cluster, demand, partition)) is None:
-        return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE, text=_what_no_node_has(demand, nodes))
-    return None
-
-
-def _what_no_node_has(demand: Demand, nodes: list[Node]) -> str | None:
-    """The sentence that sbatch prints first, where one property alone rules out every node."""
-    most_memory = max((node.real_memory_mib for node in nodes), default=0)
-    if demand.sockets or demand.cores_per_socket or demand.threads_per_core:
-        shape = (demand.sockets, demand.cores_per_socket, demand.threads_per_core)
-        if not any(
-            node.sockets >= shape[0] and node.cores_per_socket >= shape[1] and node.threads_per_core >= shape[2]
-            for node in nodes
-        ):
-            return "Socket, core and/or thread specification can not be satisfied"
-    if demand.floor > max((node.cpus for node in nodes), default=0):
-        return "CPU count per node can not be satisfied"
-    if max(demand.memory_per_node_mib, demand.memory_per_cpu_mib) > most_memory:
-        return "Memory specification can not be satisfied"
-    if demand.tmp_disk_mib > max((node.tmp_disk_mib for node in nodes), default=0):
-        return "Temporary disk specification can not be satisfied"
-    return None
-
-
 def _memory(cluster: Cluster, spec: JobSpec, partition: Partition) -> tuple[int, int, bool]:
     """MiB per CPU, MiB per node, and whether all memory of each node is meant (--mem=0)."""
     settings = cluster.settings
@@ -237,28 +153,3 @@ def _memory(cluster: Cluster, spec: JobSpec, partition: Partition) -> tuple[int,
         if per_node is not None:
             return 0, per_node, per_node == 0
     return 0, 0, False
-
-
-def _could_match(variant: features.Variant, node: Node) -> bool:
-    return features.matches(variant.every, features_of(node))
-
-
-def _known_features(cluster: Cluster) -> set[str]:
-    return {feature for node in cluster.nodes.values() for feature in (*node.features, *(node.active_features or ()))}
-
-
-__all__ = [
-    "NODES_UNAVAILABLE",
-    "Demand",
-    "Misfit",
-    "bits_of",
-    "could_ever_run",
-    "demand_of",
-    "eligible_for",
-    "eligible_nodes",
-    "features_of",
-    "is_big_enough",
-    "misfit",
-    "misfit_of",
-    "most_cpus",
-]

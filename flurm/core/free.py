@@ -7,7 +7,10 @@ makes a job that fits nowhere cost a few integer operations.
 
 from __future__ import annotations
 
-from flurm.core.records import Allocation, Cluster, Node
+from collections.abc import Iterable
+from operator import attrgetter
+
+from flurm.core.records import Allocation, Cluster, Node, bits_of
 
 
 class Free:
@@ -26,23 +29,23 @@ class Free:
 
     @classmethod
     def of(cls, cluster: Cluster, layout: Layout | None = None) -> Free:
-        """What is free now on the nodes that may start jobs."""
+        """What is free now on the nodes that may start jobs. The layout, if given, must be of this very state."""
         layout = layout or Layout(cluster)
-        cores, memory, usable = [], [], 0
-        for node in layout.nodes:
-            taken = -1 if node.exclusive_job else node.used_cores
-            cores.append(layout.all_cores[node.index] & ~taken)
-            memory.append(node.real_memory_mib - node.used_memory_mib)
-            if node.is_schedulable:
-                usable |= 1 << node.index
+        nodes = layout.nodes
+        cores = [
+            0 if node.exclusive_job else every & ~node.used_cores
+            for node, every in zip(nodes, layout.all_cores, strict=True)
+        ]
+        memory = [node.real_memory_mib - node.used_memory_mib for node in nodes]
+        usable = mask_of([node.index for node in nodes if node.is_schedulable])
         return cls(layout, cores, memory, usable)
 
     @classmethod
-    def empty(cls, cluster: Cluster, layout: Layout | None = None) -> Free:
-        """All configured nodes, up and idle."""
-        layout = layout or Layout(cluster)
+    def empty(cls, layout: Layout, usable: int | None = None) -> Free:
+        """All configured nodes, idle; all of them up unless `usable` says which."""
         memory = [node.real_memory_mib for node in layout.nodes]
-        return cls(layout, list(layout.all_cores), memory, (1 << len(layout.nodes)) - 1)
+        everything = (1 << len(layout.nodes)) - 1
+        return cls(layout, list(layout.all_cores), memory, everything if usable is None else usable)
 
     def copy(self) -> Free:
         """An independent copy."""
@@ -66,22 +69,14 @@ class Free:
         """Nodes with at least so many free cores, as a mask."""
         mask = self._with_cores.get(count)
         if mask is None:
-            mask = self._with_cores[count] = _mask(self.core_counts, count)
+            mask = self._with_cores[count] = mask_of([i for i, n in enumerate(self.core_counts) if n >= count])
         return mask
 
     def with_memory(self, mib: int) -> int:
         """Nodes with at least so much free memory, as a mask."""
         mask = self._with_memory.get(mib)
         if mask is None:
-            mask = self._with_memory[mib] = _mask(self.memory, mib)
-        return mask
-
-    def idle(self) -> int:
-        """Nodes with all their cores and memory free."""
-        mask = 0
-        for index, (bits, every) in enumerate(zip(self.cores, self.layout.all_cores, strict=True)):
-            if bits == every and self.memory[index] >= self.layout.nodes[index].real_memory_mib:
-                mask |= 1 << index
+            mask = self._with_memory[mib] = mask_of([i for i, n in enumerate(self.memory) if n >= mib])
         return mask
 
     def holds(self, allocation: Allocation) -> bool:
@@ -108,20 +103,44 @@ class Free:
 
 
 class Layout:
-    """What does not change while jobs come and go: the nodes in index order, their cores, their order of preference."""
+    """What stays while jobs come and go: the nodes in index order, their cores, their kinds, their order of preference.
 
-    __slots__ = ("all_cores", "by_weight", "most_threads", "nodes")
+    `kinds` pairs one node of each configuration with the mask of all that are like it, so that a question about the
+    configuration is asked once per kind and not once per node.
+    """
+
+    __slots__ = ("all_cores", "by_weight", "kinds", "most_threads", "nodes")
 
     def __init__(self, cluster: Cluster) -> None:
-        self.nodes: tuple[Node, ...] = tuple(cluster.nodes[name] for name in cluster.node_order)
-        self.all_cores = tuple((1 << node.cores) - 1 for node in self.nodes)
-        self.most_threads = max((node.threads_per_core for node in self.nodes), default=1)
+        self.nodes: tuple[Node, ...] = tuple([cluster.nodes[name] for name in cluster.node_order])
+        self.all_cores = tuple([(1 << node.cores) - 1 for node in self.nodes])
+        self.most_threads = max([node.threads_per_core for node in self.nodes], default=1)
+        members: dict[tuple, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            members.setdefault(_KIND(node), []).append(index)
+        self.kinds = tuple([(self.nodes[indexes[0]], mask_of(indexes)) for indexes in members.values()])
         masks: dict[int, int] = {}
-        for node in self.nodes:
-            masks[node.weight] = masks.get(node.weight, 0) | 1 << node.index
-        self.by_weight = tuple(masks[weight] for weight in sorted(masks))
+        for node, mask in self.kinds:
+            masks[node.weight] = masks.get(node.weight, 0) | mask
+        self.by_weight = tuple([masks[weight] for weight in sorted(masks)])
+
+    def names_in(self, mask: int) -> list[str]:
+        """The names of a mask's nodes, in index order."""
+        return [self.nodes[index].name for index in bits_of(mask)]
 
 
-def _mask(amounts: list[int], least: int) -> int:
-    text = "".join(["1" if amount >= least else "0" for amount in reversed(amounts)])
-    return int(text, 2) if text else 0
+def mask_of(indexes: Iterable[int]) -> int:
+    """The mask with these bits set."""
+    digits = bytearray()
+    for index in indexes:
+        byte = index >> 3
+        if byte >= len(digits):
+            digits.extend(bytes(byte + 1 - len(digits)))
+        digits[byte] |= 1 << (index & 7)
+    return int.from_bytes(digits, "little")
+
+
+_KIND = attrgetter(
+    "cpus", "boards", "sockets", "cores_per_socket", "threads_per_core", "real_memory_mib", "tmp_disk_mib", "weight",
+    "features", "active_features",
+)  # fmt: skip

@@ -1,5 +1,7 @@
 """Placement: what Slurm 22.05 with select/cons_tres was seen to do on the same small cluster."""
 
+from typing import Any
+
 import pytest
 
 from flurm.core.placement import Free, demand_of, eligible_nodes, place
@@ -28,14 +30,14 @@ def mixed_cluster() -> TestCluster:
     return cluster
 
 
-def allocation_of(cluster: TestCluster, partition: str = "debug", **spec: object) -> Allocation | None:
+def allocation_of(cluster: TestCluster, partition: str = "debug", **spec: Any) -> Allocation | None:
     request = spec_of(partition=partition, **spec)
     record = cluster.state.partitions[partition]
     demand = demand_of(cluster.state, request, record)
     return place(demand, Free.of(cluster.state), eligible_nodes(cluster.state, request, record))
 
 
-def placed(cluster: TestCluster, partition: str = "debug", **spec: object) -> str | None:
+def placed(cluster: TestCluster, partition: str = "debug", **spec: Any) -> str | None:
     return shown(cluster, allocation_of(cluster, partition, **spec))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flurm.core.commands import Outlook, Start
 from flurm.core.enums import JobState, NodeFlag, NodeState, Reason
 from flurm.core.names import compress, node_mask
@@ -59,7 +61,7 @@ class TestCluster:
         active = active.set(job.id, job.start_s) if job.allocation is not None else _without(active, job.id)
         self.state = self.state.with_(jobs=jobs, pending=pending, active=active)
 
-    def submit(self, partition: str = "debug", priority: int | None = None, **spec: object) -> int:
+    def submit(self, partition: str = "debug", priority: int | None = None, **spec: Any) -> int:
         """A pending job; `nodes=2` and `tasks=3` are short for the fields that -N and -n set."""
         job_id = self.next_id
         self.next_id += 1
@@ -74,9 +76,9 @@ class TestCluster:
         )
         return job_id
 
-    def submit_array(self, tasks: int, max_running: int = 0, **spec: object) -> int:
+    def submit_array(self, tasks: int, max_running: int = 0, **spec: Any) -> int:
         """A job array whose tasks 0..tasks-1 all wait."""
-        job_id = self.submit(**spec)  # type: ignore[arg-type]
+        job_id = self.submit(**spec)
         array = ArrayTask(job_id, waiting=(1 << tasks) - 1, max_running=max_running, count=tasks, highest=tasks - 1)
         self.put(self.job(job_id).with_(array=array))
         self.state = self.state.with_(arrays=self.state.arrays.set(job_id, (job_id,)))
@@ -90,12 +92,12 @@ class TestCluster:
         """The job's record."""
         return self.state.jobs[job_id]
 
-    def run(self, node: str, cores: int = 1, minutes: int = 60, memory_mib: int = 0, **spec: object) -> int:
+    def run(self, node: str, cores: int = 1, minutes: int = 60, memory_mib: int = 0, **spec: Any) -> int:
         """A job that runs on the first free cores of a node since time 0."""
         record = self.state.nodes[node]
         free = [core for core in range(record.cores) if not record.used_cores >> core & 1][:cores]
         share = NodeShare(record.index, sum(1 << core for core in free), cores * record.threads_per_core, memory_mib)
-        job_id = self.submit(**spec)  # type: ignore[arg-type]
+        job_id = self.submit(**spec)
         self.start(Start(job_id, Allocation((share,)), "debug"), now_s=0, minutes=minutes)
         return job_id
 
@@ -172,21 +174,21 @@ def cluster_of(
     memory_mib: int = 4000,
     extra_nodes: tuple[Node, ...] = (),
     partitions: tuple[Partition, ...] = (),
-    **settings: object,
+    **settings: Any,
 ) -> TestCluster:
     """A cluster of equal idle nodes n1, n2 ... in the partition `debug`, with more of either as given."""
     equal = [node_of(f"n{number + 1}", cpus=cpus, memory_mib=memory_mib) for number in range(nodes)]
     every = [node.with_(index=index) for index, node in enumerate([*equal, *extra_nodes])]
     if not any(partition.name == "debug" for partition in partitions):
         partitions = (Partition("debug", nodes="ALL", is_default=True), *partitions)
-    return TestCluster(every, list(partitions), Settings(**settings))  # type: ignore[arg-type]
+    return TestCluster(every, list(partitions), Settings(**settings))
 
 
-def node_of(name: str, cpus: int = 4, memory_mib: int = 4000, **fields: object) -> Node:
+def node_of(name: str, cpus: int = 4, memory_mib: int = 4000, **fields: Any) -> Node:
     """An idle node with one socket, unless the fields say otherwise."""
-    threads, sockets = int(fields.get("threads_per_core", 1)), int(fields.get("sockets", 1))  # type: ignore[call-overload]
+    threads, sockets = int(fields.get("threads_per_core", 1)), int(fields.get("sockets", 1))
     fields.setdefault("cores_per_socket", cpus // threads // sockets)
-    return Node(name, 0, cpus=cpus, real_memory_mib=memory_mib, state=NodeState.IDLE, **fields)  # type: ignore[arg-type]
+    return Node(name, 0, cpus=cpus, real_memory_mib=memory_mib, state=NodeState.IDLE, **fields)
 
 
 def spec_of(
@@ -194,16 +196,16 @@ def spec_of(
     nodes: int | None = None,
     tasks: int | None = None,
     minutes: int | None = None,
-    **spec: object,
+    **spec: Any,
 ) -> JobSpec:
     """A request as a client would send it: `nodes` is -N, `tasks` is -n, `minutes` is -t."""
-    per_task = int(spec.get("cpus_per_task") or 1)  # type: ignore[call-overload]
+    per_task = int(spec.get("cpus_per_task") or 1)
     if nodes is not None:
         spec |= {"min_nodes": nodes, "max_nodes": nodes}
-    count = tasks or int(spec.get("min_nodes") or 1)  # type: ignore[call-overload]
+    count = tasks or int(spec.get("min_nodes") or 1)
     spec.setdefault("min_cpus", count * per_task)
     spec.setdefault("time_limit_min", minutes)
-    return JobSpec(partitions=tuple(partition.split(",")), num_tasks=tasks, **spec)  # type: ignore[arg-type]
+    return JobSpec(partitions=tuple(partition.split(",")), num_tasks=tasks, **spec)
 
 
 def shown(cluster: TestCluster, allocation: Allocation | None) -> str | None:
