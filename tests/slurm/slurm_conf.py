@@ -33,7 +33,8 @@ SelectTypeParameters=CR_CPU_Memory
 PriorityType=priority/basic
 DefMemPerCPU=100
 FirstJobId=70000
-ReturnToService=2
+ReturnToService=1
+SlurmdTimeout=15
 KillWait=2
 SlurmdParameters=config_overrides
 NodeName=n[1-2] NodeHostname={host} NodeAddr={address} Port={node_ports_12} CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000 Feature=fast State=UNKNOWN

@@ -36,10 +36,11 @@ _UNTIL = re.compile(r"until (?P<text>.+?) in (?P<user>root|alice|bob): (?P<comma
 _CLEAN_UP = """
 scancel -u root; scancel -u alice; scancel -u bob
 for i in $(seq 200); do [ -z "$(squeue -h)" ] && break; sleep 0.05; done
-[ "$(sinfo -h -p debug -o %T)" = idle ] || scontrol update nodename=n[1-4] state=resume
+[ "$(sinfo -h -p debug -o %T)" = idle ] || scontrol update nodename=n[1-4] state=resume 2>/dev/null
 for p in debug:up long:up down:down drained:drain; do
     sinfo -h -o '%R:%a' | sed s/drained:drain/drained:drain/ | grep -q "^$p" || scontrol update partitionname=${p%:*} state=${p#*:}
 done
+for i in $(seq 200); do [ "$(sinfo -h -p debug -o %T)" = idle ] && break; sleep 0.1; done
 rm -rf /mnt/alice/* /mnt/bob/* /mnt/root/*
 """
 

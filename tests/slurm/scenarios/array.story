@@ -30,7 +30,7 @@ A = alice: sbatch -H -a 1,3-5,10-20:5 --wrap true
 B = alice: sbatch -H -a 7 --wrap true
 C = alice: sbatch -H -a 0-999:100%4 --wrap true
 alice: squeue -h -j $A,$B,$C -S i -o '%i|%K'
-alice: squeue -h -r -j $A -S K -o '%i|%K'
+alice: squeue -h -r -j $A -S i -o '%i|%K'
 
 ## the_throttle_holds_tasks_back
 A = alice: sbatch -a 0-3%1 -J throttled --wrap 'sleep 60'

@@ -69,7 +69,7 @@ alice: scancel --signal=USR1 --batch $A
 until USR1 in alice: cat trap.out
 alice: scancel -s TERM -b $A
 wait $A FAILED
-alice: cat trap.out; scontrol show job $A | grep -E 'JobState|ExitCode'
+alice: sed 's/slurmstepd-n1/slurmstepd/' trap.out; scontrol show job $A | grep -E 'JobState|ExitCode'
 
 ## a_signal_to_everything
 file alice child.sh
@@ -82,12 +82,10 @@ A = alice: sbatch -o child.out child.sh
 until ready in alice: ls
 alice: scancel --signal=USR1 --full $A
 wait $A COMPLETED
-alice: sort child.out
+alice: grep got child.out | sort
 
-## a_signal_to_a_pending_job
+## signals_by_name
 A = alice: sbatch -H --wrap true
-alice: scancel -s USR1 $A
-alice: squeue -h -j $A -o %T
 alice: scancel -s NOSUCH $A
 alice: scancel -s KILL $A
 wait $A CANCELLED

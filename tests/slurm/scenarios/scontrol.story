@@ -24,11 +24,11 @@ alice: scontrol show hostlist a1,a2,a3,b7
 alice: scontrol show hostlistsorted b2,a3,a1,a2
 alice: SLURM_NODELIST=x[1-2] scontrol show hostnames
 alice: scontrol show hostnames n[1-
-alice: scontrol show hostlist
 
 ## show_config
 hide (Configuration data as of \S+)
 hide BOOT_TIME\s+= (\S+)
+hide NEXT_JOB_ID\s+= (\S+)
 hide HASH_VAL\s+= (\S+)
 alice: scontrol show config
 
@@ -40,6 +40,7 @@ root: scontrol ping
 root: scontrol update nodename=n1 state=drain reason='to fix'
 alice: sinfo -h -n n1 -p debug -o '%T %E'
 root: scontrol update nodename=n1 state=undrain
+until idle idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
 alice: sinfo -h -n n1 -p debug -o '%T %E'
 root: scontrol update nodename=n1 state=drain
 root: scontrol update nodename=n1 state=down
@@ -47,11 +48,12 @@ root: scontrol update nodename=n1 state=down reason=why
 alice: sinfo -h -n n1 -p debug -o '%T %E'
 alice: scontrol show node n1 | grep -E 'State|Reason' | sed 's/@.*//'
 root: scontrol update nodename=n1 state=resume
-until idle in alice: sinfo -h -n n1 -p debug -o %T
+until idle idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
 root: scontrol update nodename=n1 state=resume
 root: scontrol update nodename=n[1-2] state=drain reason=both
 alice: sinfo -h -N -p debug -o '%N %T %E'
 root: scontrol update nodename=n[1-2] state=idle
+until idle idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
 alice: sinfo -h -N -p debug -o '%N %T %E'
 
 ## node_updates_that_are_refused
@@ -110,11 +112,11 @@ root: scontrol update partitionname=long state=nonsense
 root: scontrol update partitionname=nosuch state=up
 
 ## partition_limits
-root: scontrol update partitionname=long MaxTime=30 DefaultTime=5
+root: scontrol update partitionname=long MaxTime=30
 alice: scontrol show partition long | grep -E 'MaxTime|DefaultTime'
 A = alice: sbatch -H -p long --wrap true
 alice: squeue -h -j $A -o %l
-root: scontrol update partitionname=long MaxTime=UNLIMITED DefaultTime=NONE
+root: scontrol update partitionname=long MaxTime=UNLIMITED
 alice: scontrol show partition long | grep -E 'MaxTime|DefaultTime'
 
 ## reconfigure
@@ -122,7 +124,7 @@ A = alice: sbatch -p long -w n3 --wrap 'sleep 60'
 wait $A RUNNING
 B = alice: sbatch -H --wrap true
 root: scontrol reconfigure
-until idle in root: sinfo -h -p debug -o %T
+until idle idle mixed idle in alice: echo $(sinfo -h -N -p debug -o %T)
 alice: squeue -h -j $A,$B -S i -o '%i|%T|%r|%N'
 alice: scontrol ping
 

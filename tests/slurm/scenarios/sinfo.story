@@ -3,9 +3,9 @@
 ## an_idle_cluster
 alice: sinfo
 alice: sinfo -s
-alice: sinfo -N
+alice: sinfo -N | sort
 alice: sinfo -l | tail -n +2
-alice: sinfo -N -l | tail -n +2
+alice: sinfo -N -l | tail -n +2 | sort
 alice: sinfo -R
 alice: sinfo -h
 
@@ -16,9 +16,9 @@ wait $A RUNNING
 wait $B RUNNING
 alice: sinfo
 alice: sinfo -s
-alice: sinfo -N
+alice: sinfo -N | sort
 alice: sinfo -t mix
-alice: sinfo -t idle,alloc -N -h
+alice: sinfo -t idle,alloc -N -h -p debug
 alice: sinfo -h -p debug -o '%n %T %C %e' -N | sed 's/ [0-9]*$//'
 
 ## drained_and_draining
@@ -28,11 +28,12 @@ root: scontrol update nodename=n1,n2 state=drain reason='bad fan'
 alice: sinfo
 alice: sinfo -R
 alice: sinfo -R -l | tail -n +2
-alice: sinfo -h -N -p debug -o '%N %t %T %E %u'
+alice: sinfo -h -N -p debug -o '%N %t %T %E %u' -n n1,n2
 alice: sinfo -h -t drain -p debug -o '%N %T'
 alice: sinfo -h -t drained -p debug -o '%N %T'
 alice: sinfo -h -t draining -p debug -o '%N %T'
 root: scontrol update nodename=n[1-2] state=resume
+until mixed idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
 alice: sinfo -h -N -p debug -o '%N %t %T'
 
 ## down_node
@@ -41,7 +42,7 @@ alice: sinfo
 alice: sinfo -R
 alice: sinfo -d
 root: scontrol update nodename=n4 state=resume
-until idle in alice: sinfo -h -n n4 -p debug -o %T
+until idle idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
 alice: sinfo -h -n n4 -p debug -o %T
 
 ## filters
@@ -56,10 +57,10 @@ alice: sinfo -t nosuch
 
 ## formats
 alice: sinfo -o '%P %a %l %D %t %N %c %m %f %F %G %z %w %p %h %g %s %r %X %Y %Z %A %B %C %d %L %S %i %I %M %V' | sed 's/22[.]05[.][0-9]*/V/;s/24[.]11[.][0-9]*/V/'
-alice: sinfo -N -o '%N %n %o %R %P %c %m %f %b %t %T'
+alice: sinfo -N -p debug -o '%N %n %o %R %P %c %m %f %b %t %T'
 alice: sinfo -o '%20P|%.10a|%6D'
 alice: sinfo -O 'partition,available,time,nodes,statelong,nodelist'
-alice: sinfo -N -O 'NodeList:10,StateLong:10,CPUs:6,CPUsState:15,Memory:10,AllocMem:10,Features:10,FeaturesAct:12,Weight:8,Gres:8,Port:8'
+alice: sinfo -N -p debug -O 'NodeList:10,StateLong:10,CPUs:6,CPUsState:15,Memory:10,AllocMem:10,Features:10,Features_Act:12,Weight:8,Gres:8,Port:8'
 alice: sinfo -O 'PartitionName:12,Root:6,Share:10,Size:14,MaxCPUsPerNode:16,PreemptMode:12,PriorityTier:14,DefaultTime:12'
 alice: sinfo -O nosuchfield
 alice: SINFO_FORMAT='%P=%D' sinfo -h

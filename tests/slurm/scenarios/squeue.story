@@ -96,10 +96,10 @@ B = alice: sbatch -t 2:00:00 --wrap true
 C = alice: sbatch --begin=now+1hour --wrap true
 D = alice: sbatch -H --wrap true
 E = alice: sbatch -d afterany:$D --wrap true
-F = alice: sbatch -w n1 --exclusive --wrap 'sleep 60'
+F = alice: sbatch -N 4 --exclusive --wrap 'sleep 60'
 wait $F RUNNING
-G = alice: sbatch -w n1 -t 8 --wrap true
-H = alice: sbatch -w n1 -t 9 --wrap true
+G = alice: sbatch -N 4 --wrap true
+H = alice: sbatch -N 4 --wrap true
 wait $A PENDING PartitionDown
 wait $B PENDING PartitionTimeLimit
 wait $C PENDING BeginTime
