@@ -53,7 +53,8 @@ def encode_body(msg_type: int, record: Record | None, version: int) -> bytes:
 
 
 def decode_body(msg_type: int, data: bytes | memoryview, version: int, *, trailing: bool = False) -> Record | None:
-    """The record of a body, None where it is empty. `trailing` tolerates bytes behind the layout. Raises DecodeError."""
+    """The record of a body, None where it is empty. `trailing` tolerates bytes behind the layout. Raises
+    DecodeError."""
     record, end = decode_body_at(msg_type, data, 0, version)
     if end != len(data) and not trailing:
         reason = f"{len(data) - end} bytes behind the layout of {versions.name(version)}"

@@ -8,8 +8,8 @@ The generated code carries no bookkeeping for error messages. Each generated lin
 when something goes wrong, `locate` walks the traceback and reads field and offset off the frames. Bad input therefore
 costs a little, good input nothing.
 
-`unpack(_d, _o) -> (record, offset)` reads from bytes; `pack(_r, _b)` appends to a bytearray. An element of a list may be
-given to `pack` as bytes that were packed before in the same version: kept wire forms are joined, not made again.
+`unpack(_d, _o) -> (record, offset)` reads from bytes; `pack(_r, _b)` appends to a bytearray. An element of a list may
+be given to `pack` as bytes that were packed before in the same version: kept wire forms are joined, not made again.
 """
 
 from __future__ import annotations

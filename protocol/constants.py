@@ -1,7 +1,7 @@
 """Numbers that Slurm's messages carry: absent and infinite values, steps, states, reasons, flags.
 
-Member names are Slurm's own without their common prefix; where a number changed its meaning, the newest release names it
-and the older name is an alias.
+Member names are Slurm's own without their common prefix; where a number changed its meaning, the newest release names
+it and the older name is an alias.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Error numbers of Slurm and the text that its client programs print for each.
 
-Answers carry the bare number (RESPONSE_SLURM_RC); the client turns it into text. Numbers below 1000 are the system's own
-errno values.
+Answers carry the bare number (RESPONSE_SLURM_RC); the client turns it into text. Numbers below 1000 are the system's
+own errno values.
 """
 
 from __future__ import annotations

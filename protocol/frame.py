@@ -4,9 +4,9 @@ A connection carries one request and one reply, each one frame. `FrameReader` cu
 lengths above its limit before anything is stored. `decode_frame` reads header and auth section and leaves the body as
 bytes: whoever serves the message checks the credential (`protocol.auth`) before it looks inside (`protocol.codec`).
 
-The header names further nodes in `forward` (the receiver passes header, credential and body on) and brings their answers
-in `ret_list`. Versions below 22.05 have the same header with one more u16 behind the flags; such a frame can be read as
-far as its body.
+The header names further nodes in `forward` (the receiver passes header, credential and body on) and brings their
+answers in `ret_list`. Versions below 22.05 have the same header with one more u16 behind the flags; such a frame can
+be read as far as its body.
 """
 
 from __future__ import annotations

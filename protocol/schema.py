@@ -17,8 +17,8 @@ version into straight-line code.
 A field that changed its type or place stands more than once, with bounds that do not overlap. Bounds are release names,
 both inclusive. Fields that a version lacks keep their default when it is read and are left out when it is written.
 
-Expressions (`If`, `Repeat.count`, `Repeat.absent_if`) are Python over earlier fields of the same record plus the names in
-`EXPRESSION_NAMES`; in `absent_if`, `_i` is the index of the element.
+Expressions (`If`, `Repeat.count`, `Repeat.absent_if`) are Python over earlier fields of the same record plus the
+names in `EXPRESSION_NAMES`; in `absent_if`, `_i` is the index of the element.
 """
 
 from __future__ import annotations
@@ -161,18 +161,18 @@ class Body(WireType):
     version_field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Field:
     """One slot on the wire: name of the record's field, type, first and last release that carry it."""
 
     name: str
     type: WireType
-    since: str | None = None
-    until: str | None = None
+    since: str | None
+    until: str | None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.type, type) and issubclass(self.type, Record):
-            object.__setattr__(self, "type", Nested(self.type))
+    def __init__(self, name: str, of: Any, since: str | None = None, until: str | None = None) -> None:
+        for slot, value in (("name", name), ("type", _wire_type(of)), ("since", since), ("until", until)):
+            object.__setattr__(self, slot, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Values that have a form of their own on the wire: bitmaps, addresses, scaled real numbers.
 
-Each has a pair of functions that the compiled codecs call; the reading ones take the buffer and an offset and return the
-value with the offset behind it. They raise ValueError (or IndexError, struct.error at the end of the buffer); the codec
-turns that into a DecodeError that names the field.
+Each has a pair of functions that the compiled codecs call; the reading ones take the buffer and an offset and return
+the value with the offset behind it. They raise ValueError (or IndexError, struct.error at the end of the buffer); the
+codec turns that into a DecodeError that names the field.
 """
 
 from __future__ import annotations

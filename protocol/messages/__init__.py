@@ -35,6 +35,8 @@ from protocol.messages.common import (
     ConfigKeyPair,
     ConfigPluginParams,
     CronEntry,
+    Dependency,
+    DependencyList,
     JobDefaults,
     JobResources,
     LastUpdate,
@@ -74,8 +76,6 @@ from protocol.messages.federation import (
     BufferItem,
     BufList,
     DbdRelay,
-    Dependency,
-    DependencyList,
     DependencyMessage,
     DependencyUpdate,
     SiblingMessage,
@@ -248,12 +248,10 @@ from protocol.messages.stepmgr import (
     JobRecord,
     JobRecordChainedSteps,
     JobRecordCommon,
-    LoadJobDetails,
-    LoadJobFedDetails,
-    LoadStepState,
     NodeRecord,
     PartitionRecord,
 )
+from protocol.messages.stepmgr_state import LoadJobDetails, LoadJobFedDetails, LoadStepState
 from protocol.messages.steps import (
     JobAccounting,
     JobMemUsageResponse,

@@ -29,6 +29,8 @@ __all__ = [
     "ConfigKeyPair",
     "ConfigPluginParams",
     "CronEntry",
+    "Dependency",
+    "DependencyList",
     "JobDefaults",
     "JobResources",
     "LastUpdate",
@@ -254,6 +256,45 @@ class CronEntry(Record):
                 Field("line_start", u32),
                 Field("line_end", u32),
             ),
+        ),
+    )
+
+
+class Dependency(Record):
+    """One element of `dependencies` in DependencyList."""
+
+    array_task_id: int = 0
+    depend_type: int = 0
+    depend_flags: int = 0
+    depend_state: int = 0
+    depend_time: int = 0
+    job_id: int = 0
+    parsed_array_task_id: int = 0
+    singleton_bits: int = 0
+
+    WIRE = (
+        Field("array_task_id", u32),
+        Field("depend_type", u16),
+        Field("depend_flags", u16),
+        Field("depend_state", u32),
+        Field("depend_time", u32),
+        Field("job_id", u32),
+        Field("parsed_array_task_id", u32, since="25.11"),
+        Field("singleton_bits", u64),
+    )
+
+
+class DependencyList(Record):
+    """Part of DependencyUpdate, LoadJobDetails."""
+
+    cnt: int = 0
+    dependencies: list[Dependency] = []
+
+    WIRE = (
+        Field("cnt", u32),
+        If(
+            "cnt",
+            (Field("dependencies", repeat(Dependency, "cnt")),),
         ),
     )
 

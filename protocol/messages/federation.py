@@ -6,32 +6,14 @@ import msgspec
 
 from protocol.constants import MessageType
 from protocol.messages.accounting import DbUpdateObject
-from protocol.messages.common import StepId
-from protocol.schema import (
-    Body,
-    Field,
-    If,
-    Record,
-    array,
-    boolean,
-    epoch,
-    mem,
-    message,
-    repeat,
-    rest,
-    string,
-    u16,
-    u32,
-    u64,
-)
+from protocol.messages.common import DependencyList, StepId
+from protocol.schema import Body, Field, If, Record, array, boolean, epoch, mem, message, rest, string, u16, u32, u64
 
 __all__ = [
     "AccountingUpdate",
     "BufList",
     "BufferItem",
     "DbdRelay",
-    "Dependency",
-    "DependencyList",
     "DependencyMessage",
     "DependencyUpdate",
     "SiblingMessage",
@@ -108,45 +90,6 @@ class DependencyMessage(Record):
         Field("job_name", string),
         Field("step_id", StepId, since="25.11"),
         Field("user_id", u32),
-    )
-
-
-class Dependency(Record):
-    """One element of `dependencies` in DependencyList."""
-
-    array_task_id: int = 0
-    depend_type: int = 0
-    depend_flags: int = 0
-    depend_state: int = 0
-    depend_time: int = 0
-    job_id: int = 0
-    parsed_array_task_id: int = 0
-    singleton_bits: int = 0
-
-    WIRE = (
-        Field("array_task_id", u32),
-        Field("depend_type", u16),
-        Field("depend_flags", u16),
-        Field("depend_state", u32),
-        Field("depend_time", u32),
-        Field("job_id", u32),
-        Field("parsed_array_task_id", u32, since="25.11"),
-        Field("singleton_bits", u64),
-    )
-
-
-class DependencyList(Record):
-    """Part of DependencyUpdate, LoadJobDetails."""
-
-    cnt: int = 0
-    dependencies: list[Dependency] = []
-
-    WIRE = (
-        Field("cnt", u32),
-        If(
-            "cnt",
-            (Field("dependencies", repeat(Dependency, "cnt")),),
-        ),
     )
 
 

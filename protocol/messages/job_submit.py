@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import BATCH_STEP, MessageType
+from protocol.constants import BATCH_STEP, NO_VAL, NO_VAL8, NO_VAL16, NO_VAL64, MessageType
 from protocol.messages.accounting import DbCluster
 from protocol.messages.common import CronEntry, StepId
 from protocol.schema import (
@@ -46,53 +46,53 @@ class JobDescription(Record):
     """A job as it is asked for; every default is what sbatch sends when the option is not given."""
 
     step_id: StepId = msgspec.field(default_factory=StepId)
-    site_factor: int = 0
+    site_factor: int = NO_VAL
     batch_features: str | None = None
     cluster_features: str | None = None
     clusters: str | None = None
-    contiguous: int = 0
+    contiguous: int = NO_VAL16
     container: str | None = None
     container_id: str | None = None
     container_type: str | None = None
-    core_spec: int = 0
-    task_dist: int = 0
-    kill_on_node_fail: int = 0
+    core_spec: int = NO_VAL16
+    task_dist: int = NO_VAL
+    kill_on_node_fail: int = NO_VAL16
     features: str | None = None
     fed_siblings_active: int = 0
     fed_siblings_viable: int = 0
-    job_id: int = 0
+    job_id: int = NO_VAL
     job_id_str: str | None = None
     name: str | None = None
     alloc_node: str | None = None
-    alloc_sid: int = 0
+    alloc_sid: int = NO_VAL
     array_inx: str | None = None
     burst_buffer: str | None = None
-    pn_min_cpus: int = 0
-    pn_min_memory: int = 0
+    pn_min_cpus: int = NO_VAL16
+    pn_min_memory: int = NO_VAL64
     mem_update_delay: int = 0
     mem_update_margin: int = 0
-    oom_kill_step: int = 0
-    pn_min_tmp_disk: int = 0
+    oom_kill_step: int = NO_VAL16
+    pn_min_tmp_disk: int = NO_VAL
     power_flags: int = 0
     prefer: str | None = None
-    cpu_freq_min: int = 0
-    cpu_freq_max: int = 0
-    cpu_freq_gov: int = 0
+    cpu_freq_min: int = NO_VAL
+    cpu_freq_max: int = NO_VAL
+    cpu_freq_gov: int = NO_VAL
     partition: str | None = None
-    priority: int = 0
+    priority: int = NO_VAL
     dependency: str | None = None
     account: str | None = None
     admin_comment: str | None = None
     comment: str | None = None
-    nice: int = 0
+    nice: int = NO_VAL
     profile: int = 0
     qos: str | None = None
     mcs_label: str | None = None
     origin_cluster: str | None = None
     open_mode: int = 0
-    overcommit: int = 0
+    overcommit: int = NO_VAL8
     acctg_freq: str | None = None
-    num_tasks: int = 0
+    num_tasks: int = NO_VAL
     req_context: str | None = None
     req_nodes: str | None = None
     exc_nodes: str | None = None
@@ -106,45 +106,45 @@ class JobDescription(Record):
     submit_line: str | None = None
     work_dir: str | None = None
     immediate: int = 0
-    reboot: int = 0
-    requeue: int = 0
-    shared: int = 0
-    cpus_per_task: int = 0
-    ntasks_per_node: int = 0
+    reboot: int = NO_VAL16
+    requeue: int = NO_VAL16
+    shared: int = NO_VAL16
+    cpus_per_task: int = NO_VAL16
+    ntasks_per_node: int = NO_VAL16
     ntasks_per_board: int = 0
-    ntasks_per_socket: int = 0
-    ntasks_per_core: int = 0
-    ntasks_per_tres: int = 0
-    plane_size: int = 0
-    cpu_bind_type: int = 0
-    mem_bind_type: int = 0
+    ntasks_per_socket: int = NO_VAL16
+    ntasks_per_core: int = NO_VAL16
+    ntasks_per_tres: int = NO_VAL16
+    plane_size: int = NO_VAL16
+    cpu_bind_type: int = NO_VAL16
+    mem_bind_type: int = NO_VAL16
     cpu_bind: str | None = None
     mem_bind: str | None = None
-    time_limit: int = 0
-    time_min: int = 0
-    min_cpus: int = 0
-    max_cpus: int = 0
-    min_nodes: int = 0
-    max_nodes: int = 0
+    time_limit: int = NO_VAL
+    time_min: int = NO_VAL
+    min_cpus: int = NO_VAL
+    max_cpus: int = NO_VAL
+    min_nodes: int = NO_VAL
+    max_nodes: int = NO_VAL
     job_size_str: str | None = None
     boards_per_node: int = 0
     sockets_per_board: int = 0
-    sockets_per_node: int = 0
-    cores_per_socket: int = 0
-    threads_per_core: int = 0
-    user_id: int = 0
-    group_id: int = 0
+    sockets_per_node: int = NO_VAL16
+    cores_per_socket: int = NO_VAL16
+    threads_per_core: int = NO_VAL16
+    user_id: int = NO_VAL
+    group_id: int = NO_VAL
     alloc_resp_port: int = 0
     alloc_tls_cert: str | None = None
     resp_host: str | None = None
     other_port: int = 0
-    resv_port_cnt: int = 0
+    resv_port_cnt: int = NO_VAL16
     network: str | None = None
     begin_time: int = 0
     end_time: int = 0
     deadline: int = 0
     licenses: str | None = None
-    mail_type: int = 0
+    mail_type: int = NO_VAL16
     mail_user: str | None = None
     reservation: str | None = None
     restart_cnt: int = 0
@@ -152,12 +152,12 @@ class JobDescription(Record):
     warn_signal: int = 0
     warn_time: int = 0
     wckey: str | None = None
-    req_switch: int = 0
-    wait4switch: int = 0
+    req_switch: int = NO_VAL
+    wait4switch: int = NO_VAL
     select_jobinfo: int = 0
-    wait_all_nodes: int = 0
+    wait_all_nodes: int = NO_VAL16
     bitflags: int = 0
-    delay_boot: int = 0
+    delay_boot: int = NO_VAL
     extra: str | None = None
     x11: int = 0
     x11_magic_cookie: str | None = None
@@ -172,7 +172,7 @@ class JobDescription(Record):
     tres_per_socket: str | None = None
     tres_per_task: str | None = None
     crontab_entry: CronEntry = msgspec.field(default_factory=CronEntry)
-    segment_size: int = 0
+    segment_size: int = NO_VAL16
 
     WIRE = (
         Field("step_id", StepId, since="25.11"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import NO_VAL, MessageType
 from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import AcctGatherEnergy, StepId
 from protocol.schema import (
@@ -424,7 +424,7 @@ class FrontEndUpdate(Record):
 
 @message(MessageType.REQUEST_UPDATE_NODE, MessageType.REQUEST_DELETE_NODE, MessageType.REQUEST_CREATE_NODE)
 class NodeUpdate(Record):
-    """Body of REQUEST_CREATE_NODE, REQUEST_UPDATE_NODE, REQUEST_DELETE_NODE."""
+    """A change to nodes, or new ones; the defaults mean no change."""
 
     cert_token: str | None = None
     comment: str | None = None
@@ -438,13 +438,13 @@ class NodeUpdate(Record):
     node_addr: str | None = None
     node_hostname: str | None = None
     node_names: str | None = None
-    node_state: int = 0
+    node_state: int = NO_VAL
     power_action_name: str | None = None
     reason: str | None = None
     reason_uid: int = 0
-    resume_after: int = 0
+    resume_after: int = NO_VAL
     topology_str: str | None = None
-    weight: int = 0
+    weight: int = NO_VAL
 
     WIRE = (
         Field("cert_token", string, since="24.11"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.constants import MessageType
+from protocol.constants import NO_VAL, NO_VAL16, NO_VAL64, MessageType
 from protocol.messages.common import JobDefaults
 from protocol.schema import Field, Record, bits, epoch, list_of, message, repeat, string, u16, u32, u64
 from protocol.wire import Bits
@@ -133,7 +133,7 @@ class PartitionInfoResponse(Record):
 
 @message(MessageType.REQUEST_CREATE_PARTITION, MessageType.REQUEST_UPDATE_PARTITION)
 class PartitionUpdate(Record):
-    """Body of REQUEST_CREATE_PARTITION, REQUEST_UPDATE_PARTITION."""
+    """A change to a partition, or a new one; the defaults mean no change or the default."""
 
     allow_accounts: str | None = None
     allow_alloc_nodes: str | None = None
@@ -142,28 +142,28 @@ class PartitionUpdate(Record):
     alternate: str | None = None
     billing_weights_str: str | None = None
     cpu_bind: int = 0
-    def_mem_per_cpu: int = 0
-    default_time: int = 0
+    def_mem_per_cpu: int = NO_VAL64
+    default_time: int = NO_VAL
     deny_accounts: str | None = None
     deny_qos: str | None = None
     flags: int = 0
     job_defaults_str: str | None = None
-    grace_time: int = 0
-    max_cpus_per_node: int = 0
-    max_cpus_per_socket: int = 0
-    max_mem_per_cpu: int = 0
-    max_nodes: int = 0
-    max_share: int = 0
-    max_time: int = 0
-    min_nodes: int = 0
+    grace_time: int = NO_VAL
+    max_cpus_per_node: int = NO_VAL
+    max_cpus_per_socket: int = NO_VAL
+    max_mem_per_cpu: int = NO_VAL64
+    max_nodes: int = NO_VAL
+    max_share: int = NO_VAL16
+    max_time: int = NO_VAL
+    min_nodes: int = NO_VAL
     name: str | None = None
     nodes: str | None = None
-    over_time_limit: int = 0
-    preempt_mode: int = 0
-    priority_job_factor: int = 0
-    priority_tier: int = 0
+    over_time_limit: int = NO_VAL16
+    preempt_mode: int = NO_VAL16
+    priority_job_factor: int = NO_VAL16
+    priority_tier: int = NO_VAL16
     qos_char: str | None = None
-    state_up: int = 0
+    state_up: int = NO_VAL16
     topology_name: str | None = None
 
     WIRE = (

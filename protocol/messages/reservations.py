@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.constants import MessageType
+from protocol.constants import NO_VAL, NO_VAL64, MessageType
 from protocol.schema import Field, Record, array, bits, epoch, message, repeat, string, u32, u64, vector
 from protocol.wire import Bits
 
@@ -27,24 +27,24 @@ class ReservationInfoRequest(Record):
 
 @message(MessageType.REQUEST_CREATE_RESERVATION, MessageType.REQUEST_UPDATE_RESERVATION)
 class ReservationUpdate(Record):
-    """Body of REQUEST_CREATE_RESERVATION, REQUEST_UPDATE_RESERVATION."""
+    """A change to a reservation, or a new one; the defaults mean no change or not given."""
 
     name: str | None = None
-    start_time: int = 0
-    end_time: int = 0
+    start_time: int = NO_VAL
+    end_time: int = NO_VAL
     duration: int = 0
-    flags: int = 0
+    flags: int = NO_VAL64
     node_cnts: list[int] = []
     core_cnts: list[int] = []
-    node_cnt: int = 0
-    core_cnt: int = 0
+    node_cnt: int = NO_VAL
+    core_cnt: int = NO_VAL
     node_list: str | None = None
     features: str | None = None
     licenses: str | None = None
-    max_start_delay: int = 0
+    max_start_delay: int = NO_VAL
     partition: str | None = None
-    purge_comp_time: int = 0
-    resv_watts: int = 0
+    purge_comp_time: int = NO_VAL
+    resv_watts: int = NO_VAL
     allowed_parts: str | None = None
     qos: str | None = None
     users: str | None = None

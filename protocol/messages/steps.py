@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import NO_VAL, MessageType
 from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import StepId
 from protocol.schema import (
@@ -50,7 +50,7 @@ class StepUpdate(Record):
     job_id: int = 0
     step_id: int = 0
     step: StepId = msgspec.field(default_factory=StepId)
-    time_limit: int = 0
+    time_limit: int = NO_VAL
 
     WIRE = (
         Field("job_id", u32, until="25.05"),
