@@ -31,6 +31,7 @@ import flurm
 from flurm.node import cgroups, processes, spool
 from flurm.node.plan import make_plan
 from flurm.node.spec import (
+    ESLURMD_FORK_FAILED,
     Event,
     FinishedStep,
     LaunchSpec,
@@ -48,17 +49,19 @@ log = structlog.get_logger(__name__)
 KILL_WAIT_S = 30
 _CONNECT_PATIENCE_S = 5.0
 _ZYGOTE_STOP_S = 5.0
+_MAX_ATTEMPTS = 3
 
 
 class _Step:
     """A step that is not known to have ended: its connection, and what was heard over it."""
 
-    def __init__(self, key: StepKey, channel: socket.socket) -> None:
+    def __init__(self, key: StepKey, channel: socket.socket, attempts: int) -> None:
         self.key = key
         self.channel = channel
         self.received = b""
         self.script_pid = 0
         self.announced = False
+        self.attempts = attempts
 
 
 class Launcher:
@@ -214,7 +217,7 @@ class Launcher:
                 self._zygote.wait(_ZYGOTE_STOP_S)
         self._requests = self._zygote = None
 
-    def _request_manager(self, key: StepKey) -> None:
+    def _request_manager(self, key: StepKey, attempts: int = 1) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -224,15 +227,15 @@ class Launcher:
                 self._stop_zygote()
                 self._start_zygote()
                 self._send_request(key, theirs)
-        self._follow(key, ours)
+        self._follow(key, ours, attempts)
 
     def _send_request(self, key: StepKey, channel: socket.socket) -> None:
         if self._requests is None:
             raise OSError("no zygote")
         socket.send_fds(self._requests, [key.name.encode()], [channel.fileno()], socket.MSG_NOSIGNAL)
 
-    def _follow(self, key: StepKey, channel: socket.socket) -> None:
-        step = _Step(key, channel)
+    def _follow(self, key: StepKey, channel: socket.socket, attempts: int = 1) -> None:
+        step = _Step(key, channel, attempts)
         self._steps[key] = step
         self._joining.put(step)
         self._wake()
@@ -291,9 +294,11 @@ class Launcher:
             if self._stopping or self._steps.get(step.key) is not step:
                 return
             if spool.read_record(directory, spool.STATUS) is None and not (directory / spool.STARTED).exists():
-                log.warning("step was never begun, asking again", step=step.key.name)
-                self._request_manager(step.key)
-                return
+                if step.attempts < _MAX_ATTEMPTS:
+                    log.warning("step was never begun, asking again", step=step.key.name, attempts=step.attempts)
+                    self._request_manager(step.key, step.attempts + 1)
+                    return
+                _give_up(directory)
         story = self._story(step.key)
         if isinstance(story, StepEnded) and not step.announced and not story.lost:
             record = spool.read_record(directory, spool.STARTED) or {}
@@ -340,6 +345,17 @@ def _connect(directory: Path) -> socket.socket | None:
     finally:
         os.close(handle)
     return channel
+
+
+def _give_up(directory: Path) -> None:
+    """Writes down that no manager could be had for a step, so that none begins it later."""
+    lock = spool.take_lock(directory)
+    if lock is None:
+        return
+    failure = {"stage": "manager", "error": "no step manager could be started", "wait_status": 256}
+    spool.write_record(directory, spool.STARTED, {})
+    spool.write_record(directory, spool.STATUS, failure | {"slurm_rc": ESLURMD_FORK_FAILED}, durable=True)
+    os.close(lock)
 
 
 def _kill_orphans(started: dict[str, Any]) -> None:

@@ -24,8 +24,7 @@ MEM_PER_CPU = 1 << 63
 ESLURMD_IO_ERROR = 4021
 """Wait status that Slurm reports where a job's input or output could not be opened (seen as exit code 0:53)."""
 
-ESLURMD_EXECVE_FAILED = 4020
-ESLURMD_SETUP_ENVIRONMENT = 4014
+ESLURMD_FORK_FAILED = 4019
 ESLURMD_UID_NOT_FOUND = 4005
 
 

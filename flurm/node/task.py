@@ -106,7 +106,7 @@ def _make_tmpdir(environment: dict[str, str], stderr: int) -> None:
     """Makes the job's TMPDIR where it is missing; /tmp where it cannot be made."""
     path = environment["TMPDIR"]
     try:
-        os.mkdir(path, 0o700)
+        Path(path).mkdir(0o700)
     except FileExistsError:
         return
     except OSError as error:
