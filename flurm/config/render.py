@@ -4,6 +4,8 @@ Clients need to know where the controller is, how to prove who they are, and the
 needs a little more. Whatever a site's own slurm.conf said is kept, except where FLURM decides.
 """
 
+from protocol.hostlist import fold
+
 from .munge_key import SYSTEM_SOCKET, munge_socket_path
 from .records import Config, ControllerAddress, NodeConfig, PartitionConfig
 
@@ -127,7 +129,7 @@ def _partition_line(part: PartitionConfig) -> str:
         return "YES" if value else None
 
     return _join(f"PartitionName={part.name}", {
-        "Nodes": "ALL" if part.all_nodes else ",".join(part.nodes),
+        "Nodes": "ALL" if part.all_nodes else fold(part.nodes),
         "Default": yes(part.default),
         "MaxTime": "UNLIMITED" if part.max_time is None else part.max_time,
         "DefaultTime": part.default_time,

@@ -161,7 +161,7 @@ def _logical_lines(text: str, file: str, folder: Path, parents: tuple[str, ...])
         began = began if joined else number
         line = _COMMENT.sub("", raw).rstrip()
         if line.endswith("\\"):
-            joined += line[:-1] + " "
+            joined += line[:-1]
             continue
         whole, joined = joined + line, ""
         if include := _INCLUDE.match(whole):

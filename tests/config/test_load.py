@@ -124,7 +124,8 @@ def test_partitions_take_the_documented_keys(tmp_path):
         tmp_path,
         '[[flurm.partitions]]\nname = "batch"\nnodes = ["node[001-100]"]\nmax_time = 1440\ndefault = true\n'
         'state = "up"\npriority_tier = 1\nmax_nodes_per_job = 50\npreempt_mode = "requeue"\n'
-        '[[flurm.partitions]]\nname = "gpu"\nnodes = ["gpu[01-10]"]\nfeatures_required = ["gpu"]\nmax_jobs_per_user = 2\n',
+        '[[flurm.partitions]]\nname = "gpu"\nnodes = ["gpu[01-10]"]\nfeatures_required = ["gpu"]\n'
+        "max_jobs_per_user = 2\n",
     )
     batch, gpu = config.partitions
     assert (len(batch.nodes), batch.nodes[0], batch.max_time, batch.max_nodes) == (100, "node001", 1440, 50)
