@@ -138,6 +138,7 @@ def test_collecting_removes_what_nobody_needs_and_spares_what_was_put_just_now(t
     now[0] = 100.0
     store.put(LARGE)
     new = store.put(b"new")
+    assert store.garbage({needed}) == {unneeded}
     assert store.collect({needed}) == {unneeded}
     assert store.digests() == {needed, again, new}
     with pytest.raises(BlobMissing):

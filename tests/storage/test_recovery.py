@@ -88,6 +88,16 @@ def test_zeros_behind_the_last_record_are_a_torn_tail(tmp_path):
     assert (content(log), log.torn.length) == (entries(1, 3), 10_000)
 
 
+def test_a_torn_tail_is_really_gone_and_not_only_written_over(tmp_path):
+    path = log_with(tmp_path, entries(1, 3), [entry(4, b"x" * 1000)])
+    path.write_bytes(path.read_bytes()[:-1])
+    log = SegmentLog(tmp_path)
+    log.append([entry(4, b"short")])
+    log.close()
+    log = SegmentLog(tmp_path)
+    assert (log.torn, log.last_index) == (None, 4)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "append"])
 def test_any_damage_to_an_earlier_segment_is_refused(tmp_path, damage):
     log_with(tmp_path, *[[one] for one in entries(1, 10, size=100)], segment_bytes=300)
