@@ -183,9 +183,7 @@ def _partitions(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> tuple[Partiti
     found: dict[str, PartitionConfig] = {}
     for record in conf.partitions:
         given = _values(record, settings.PARTITION)
-        if old := record.settings.get("Priority"):
-            both = _parsed(old, settings.BOUNDED)
-            given = {"priority_tier": both, "priority_job_factor": both} | given
+        given |= _old_priority(record)
         members, everyone = _members(record, known, sets)
         for name in strings(record.name.value):
             if name in found:
@@ -193,6 +191,17 @@ def _partitions(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> tuple[Partiti
             found[name] = PartitionConfig(name=name, nodes=members, all_nodes=everyone, **given)
     default = next((each.name for each in reversed(found.values()) if each.default), None)
     return tuple(msgspec.structs.replace(each, default=each.name == default) for each in found.values())
+
+
+def _old_priority(record: Record) -> dict[str, Any]:
+    """Return what Priority= means: tier and job factor both, unless they are named as close by as it is."""
+    old = record.settings.get("Priority")
+    if old is None:
+        return {}
+    both = _parsed(old, settings.BOUNDED)
+    names = {"priority_tier": "PriorityTier", "priority_job_factor": "PriorityJobFactor"}
+    nearer = {name for name, key in names.items() if key in record.settings and record.settings[key].line >= old.line}
+    return {name: both for name in names if name not in nearer}
 
 
 def _node_sets(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> dict[str, list[str]]:
