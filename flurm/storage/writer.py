@@ -70,6 +70,7 @@ class LogWriter:
         self._notify = notify
         self._queue: queue.Queue[_Request] = queue.Queue(QUEUE_MAX)
         self._epoch = 0
+        self._crash: Exception | None = None
         self._refused_epoch = -1
         self._thread = threading.Thread(target=self._run, name="flurm-log-writer", daemon=True)
 
@@ -78,7 +79,9 @@ class LogWriter:
         self._thread.start()
 
     def submit(self, append: Append) -> None:
-        """Queue an append; ``notify`` will hear of it. Raises queue.Full."""
+        """Queue an append; ``notify`` will hear of it. Raises queue.Full, LogPoisoned where the writer has crashed."""
+        if self._crash is not None:
+            raise LogPoisoned(f"the log writer crashed, open the log anew: {self._crash!r}")
         self._queue.put_nowait(append)
 
     def compact(self, upto: int) -> None:
@@ -102,6 +105,7 @@ class LogWriter:
                 pass
         except Exception as error:
             log.exception("log writer crashed")
+            self._crash = error
             self._notify(AppendFailed(0, FailureKind.POISONED, f"the log writer crashed: {error!r}", self._epoch))
 
     def _work(self, request: _Request | None) -> bool:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import threading
+import time
 
 import pytest
 
@@ -57,8 +58,9 @@ def test_callers_that_wait_share_one_sync(tmp_path):
     others = [threading.Thread(target=store.put, args=(b"%d" % number,)) for number in range(20)]
     for other in others:
         other.start()
+    deadline = time.monotonic() + 10
     while len(store.packs._gathering.blobs) < 20:
-        pass
+        assert time.monotonic() < deadline
     gate.open.set()
     for thread in (first, *others):
         thread.join(10)

@@ -13,7 +13,7 @@ def test_a_file_is_synced_before_it_gets_its_name_and_the_directory_after(tmp_pa
     fsync, replace = os.fsync, Path.replace
 
     def record_fsync(fd):
-        steps.append(f"sync {Path(os.readlink(f'/proc/self/fd/{fd}')).name.split('.')[0]}")
+        steps.append(f"sync {Path(f'/proc/self/fd/{fd}').readlink().name.split('.')[0]}")
         fsync(fd)
 
     def record_replace(source, target):

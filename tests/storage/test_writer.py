@@ -9,6 +9,7 @@ from flurm.raft.effects import Append, Commit, Reject, RejectReason
 from flurm.raft.events import Appended, AppendFailed, FailureKind, Propose, Tick
 from flurm.raft.records import HardState, Role
 from flurm.raft.server import RaftServer
+from flurm.storage.errors import LogPoisoned
 from flurm.storage.hard_state import HardStateFile
 from flurm.storage.layout import Store
 from flurm.storage.segments import SegmentLog
@@ -114,6 +115,8 @@ def test_a_writer_that_crashes_says_so_instead_of_leaving_everybody_waiting(rig)
     said = rig.hear()
     assert isinstance(said, AppendFailed) and said.kind is FailureKind.POISONED
     assert "does not follow" in said.detail
+    with pytest.raises(LogPoisoned):
+        rig.writer.submit(Append(tuple(entries(1, 1))))
 
 
 def test_stopping_writes_and_reports_what_was_queued(tmp_path):
