@@ -58,12 +58,12 @@ class Free:
     def take(self, allocation: Allocation) -> None:
         """Hand these shares out. Taking cores twice is taking them once; memory adds up."""
         for share in allocation.shares:
-            self._set(share.node, self.cores[share.node] & ~share.cores, self.memory[share.node] - share.memory_mib)
+            self.put(share.node, self.cores[share.node] & ~share.cores, self.memory[share.node] - share.memory_mib)
 
     def give(self, allocation: Allocation) -> None:
         """Take these shares back."""
         for share in allocation.shares:
-            self._set(share.node, self.cores[share.node] | share.cores, self.memory[share.node] + share.memory_mib)
+            self.put(share.node, self.cores[share.node] | share.cores, self.memory[share.node] + share.memory_mib)
 
     def with_cores(self, count: int) -> int:
         """Nodes with at least so many free cores, as a mask."""
@@ -88,7 +88,8 @@ class Free:
             for share in allocation.shares
         )
 
-    def _set(self, index: int, cores: int, memory: int) -> None:
+    def put(self, index: int, cores: int, memory: int) -> None:
+        """Set what is free of one node."""
         bit = 1 << index
         self.cores[index] = cores
         count = cores.bit_count()

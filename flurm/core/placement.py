@@ -87,7 +87,7 @@ def misfit_of(layout: Layout, spec: JobSpec, demand: Demand, partition: Partitio
     eligible = eligible_for(layout, demand, partition)
     if eligible and demand.cpus <= demand.floor and demand.target_nodes == 1 and not demand.required:
         return None
-    if placement.place(demand, Free.empty(layout), eligible) is None:
+    if place(demand, Free.empty(layout), eligible) is None:
         kinds = [node for node, alike in layout.kinds if alike & within]
         return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE, text=_what_no_node_has(demand, kinds))
     return None

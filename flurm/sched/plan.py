@@ -1,0 +1,266 @@
+"""A scheduling pass: which of the waiting jobs start now, and why the others wait.
+
+`plan` walks the queue once. A job that fits starts. One that does not blocks its partition; what that means for those
+behind it is the reservation `depth`, the number of blocked jobs per partition that are promised a place in the future:
+
+- 0, FIFO: nobody of the partition starts any more, nor does anybody else on its nodes;
+- 1, EASY backfill: who does not delay the first blocked job may start;
+- more, up to conservative backfill: who does not delay any of so many.
+
+What makes the pass fast: jobs that ask for the same are of one `_Shape`, and since resources only shrink during a pass, a
+shape that did not fit does not fit again. Nothing is proposed for a job whose record says already what the pass found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+
+import msgspec
+
+from flurm.core.commands import Outlook, Start
+from flurm.core.enums import JobState, PartitionState, Reason
+from flurm.core.names import BadNodeList, compress
+from flurm.core.placement import (
+    NODES_UNAVAILABLE,
+    Demand,
+    Free,
+    Layout,
+    demand_of,
+    eligible_for,
+    misfit_of,
+    place,
+)
+from flurm.core.records import UNLIMITED, Allocation, Cluster, Job, JobSpec, Partition
+from flurm.sched.queue import is_ready, next_begin_s, partitions_to_try
+from flurm.sched.timeline import YEAR_S, Timeline
+
+START_TOLERANCE_S = 60
+"""An expected start that moved by no more than this is not worth a change of the record."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a pass decided. `wake_s`: when the queue changes though nothing happens (begin times), if ever."""
+
+    starts: tuple[Start, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
+    wake_s: int | None = None
+    considered: int = 0
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Why a job does not start now in one partition."""
+
+    reason: Reason
+    text: str | None = None
+    start_s: int = 0
+    nodes: int = 0
+    blocks: bool = False
+    """Whether those behind it in the partition have to respect it."""
+
+
+def plan(cluster: Cluster, order: Iterable[int], now_s: int, *, depth: int = 1) -> Plan:
+    """Decide what starts now. `order` holds ids of pending jobs, the first to start first; it decides, not priorities."""
+    scheduler = Pass(cluster, now_s, depth)
+    for job_id in order:
+        job = cluster.jobs.get(job_id)
+        if job is not None and is_ready(job, now_s):
+            scheduler.consider(job)
+    return Plan(tuple(scheduler.starts), tuple(scheduler.outlooks), next_begin_s(cluster, now_s), scheduler.considered)
+
+
+class Pass:
+    """One pass under way. `consider` is told the jobs in queue order and fills `starts` and `outlooks`."""
+
+    def __init__(self, cluster: Cluster, now_s: int, depth: int) -> None:
+        self.cluster = cluster
+        self.now_s = now_s
+        self.depth = depth
+        self.layout = Layout(cluster)
+        self.timeline = Timeline(cluster, now_s, Free.of(cluster, self.layout))
+        self.starts: list[Start] = []
+        self.outlooks: list[Outlook] = []
+        self.considered = 0
+        self._shapes: dict[tuple, _Shape] = {}
+        self._blocked: dict[str, int] = {}
+        self._blocked_nodes = 0
+
+    def consider(self, job: Job) -> None:
+        """Start the job, or as many tasks of the array record as fit, or say why not."""
+        self.considered += 1
+        array = job.array
+        if array is None or array.task_id is not None:
+            verdict = self.try_to_start(job, array.task_id if array else None)
+        else:
+            verdict = self._start_tasks(job)
+        if verdict is not None and not _is_known(job, verdict):
+            self.outlooks.append(Outlook(job.id, verdict.reason, verdict.text, verdict.start_s, verdict.nodes))
+
+    def _start_tasks(self, job: Job) -> Verdict | None:
+        assert job.array is not None
+        allowed = UNLIMITED
+        if job.array.max_running:
+            allowed = job.array.max_running - _running_tasks(self.cluster, job.array.job_id)
+        waiting = job.array.waiting
+        while waiting:
+            if allowed <= 0:
+                return Verdict(Reason.JOB_ARRAY_TASK_LIMIT)
+            lowest = waiting & -waiting
+            verdict = self.try_to_start(job, lowest.bit_length() - 1)
+            if verdict is not None:
+                return verdict
+            waiting ^= lowest
+            allowed -= 1
+        return None
+
+    def try_to_start(self, job: Job, task_id: int | None) -> Verdict | None:
+        """Start the job in the first of its partitions where it fits; else the verdict of the first that counts."""
+        names = job.spec.partitions or (job.partition,)
+        first: Verdict | None = None
+        for name in names if len(names) == 1 else partitions_to_try(self.cluster, job):
+            partition = self.cluster.partitions.get(name)
+            if partition is None:
+                continue
+            verdict = self._try_in(job, task_id, partition)
+            if verdict is None:
+                return None
+            if first is None or (verdict.blocks and not first.blocks):
+                first = verdict
+        return first or Verdict(Reason.PARTITION_DOWN)
+
+    def _try_in(self, job: Job, task_id: int | None, partition: Partition) -> Verdict | None:
+        shape = self.shape_of(job.spec, partition)
+        if shape.standing is not None:
+            return shape.standing
+        blocked = partition.name in self._blocked
+        if self.depth == 0 and blocked:
+            return shape.unavailable or _BEHIND
+        allocation = self._place_now(shape)
+        if allocation is None:
+            return self._wait(job, shape, partition)
+        self.timeline.start(allocation, shape.duration_s)
+        by = "Backfill" if blocked else "Main"
+        self.starts.append(Start(job.id, allocation, partition.name, task_id, by))
+        return None
+
+    def _place_now(self, shape: _Shape) -> Allocation | None:
+        """Where the shape fits now without breaking a promise. One that did not fit in this pass never does again."""
+        if shape.failed:
+            return None
+        free = self.timeline.free_for(shape.duration_s)
+        candidates = shape.eligible if self.depth else shape.eligible & ~self._blocked_nodes
+        allocation = place(shape.demand, free, candidates)
+        shape.failed = allocation is None
+        return allocation
+
+    def _wait(self, job: Job, shape: _Shape, partition: Partition) -> Verdict:
+        rank = self._blocked.get(partition.name, 0)
+        unavailable = self._unavailable(shape)
+        if unavailable is not None:
+            return (
+                Verdict(Reason.RESOURCES, NODES_UNAVAILABLE) if not rank and not shape.demand.required else unavailable
+            )
+        self._blocked[partition.name] = rank + 1
+        reason, text = (Reason.PRIORITY, None) if rank else (Reason.RESOURCES, self._spoken_for(shape))
+        self._blocked_nodes |= partition.node_mask
+        if rank >= self.depth:
+            return Verdict(reason, text, blocks=True) if not rank else _BEHIND
+        found = self.timeline.earliest(shape.demand, shape.eligible, shape.duration_s)
+        if found is None:
+            return Verdict(reason, text, blocks=True)
+        start_s, allocation, then = found
+        self.timeline.promise(job.id, start_s, shape.duration_s, allocation, then)
+        return Verdict(reason, text, start_s, allocation.node_mask, blocks=True)
+
+    def _unavailable(self, shape: _Shape) -> Verdict | None:
+        """The verdict for a shape that not even the idle cluster could serve without the nodes that are out of service."""
+        if not shape.availability_known:
+            shape.availability_known = True
+            usable = self.timeline.free.usable
+            missing = (shape.demand.required or shape.eligible) & ~usable
+            if missing and place(shape.demand, Free.empty(self.layout, usable), shape.eligible) is None:
+                names = compress(self.layout.names_in(missing))
+                text = f"{Reason.NODE_NOT_AVAIL}, UnavailableNodes:{names}"
+                shape.unavailable = Verdict(Reason.NODE_NOT_AVAIL, text)
+        return shape.unavailable
+
+    def _spoken_for(self, shape: _Shape) -> str | None:
+        """What to say where the nodes of blocked jobs in other partitions are what the job would need."""
+        if not self._blocked_nodes & shape.eligible:
+            return None
+        idle = Free.empty(self.layout, self.timeline.free.usable & ~self._blocked_nodes)
+        return NODES_UNAVAILABLE if place(shape.demand, idle, shape.eligible) is None else None
+
+    def shape_of(self, spec: JobSpec, partition: Partition) -> _Shape:
+        """What the job asks for in the partition, shared by all that ask for the same."""
+        key = (partition.name, *_ASKED(spec))
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = self._new_shape(spec, partition)
+        return shape
+
+    def _new_shape(self, spec: JobSpec, partition: Partition) -> _Shape:
+        try:
+            demand = demand_of(self.cluster, spec, partition)
+        except (KeyError, BadNodeList):
+            return _Shape(Demand(), 0, 0, Verdict(Reason.BAD_CONSTRAINTS))
+        standing: Verdict | None = None
+        if not partition.state & PartitionState.DRAIN:
+            down = partition.state & PartitionState.DOWN
+            standing = Verdict(Reason.PARTITION_DOWN if down else Reason.PARTITION_INACTIVE)
+        elif misfit := misfit_of(self.layout, spec, demand, partition):
+            standing = Verdict(misfit.reason or Reason.BAD_CONSTRAINTS)
+        return _Shape(demand, eligible_for(self.layout, demand, partition), duration_s(spec, partition), standing)
+
+
+class _Shape:
+    """What jobs that ask for the same in one partition share during a pass."""
+
+    __slots__ = ("availability_known", "demand", "duration_s", "eligible", "failed", "standing", "unavailable")
+
+    def __init__(self, demand: Demand, eligible: int, duration_s: int, standing: Verdict | None) -> None:
+        self.demand = demand
+        self.eligible = eligible
+        self.duration_s = duration_s
+        self.standing = standing
+        self.failed = False
+        self.availability_known = False
+        self.unavailable: Verdict | None = None
+
+
+def duration_s(spec: JobSpec, partition: Partition) -> int:
+    """How long the job may run at most; a year where that has no end."""
+    limit = spec.time_limit_min
+    if limit is None:
+        limit = partition.max_time_min if partition.default_time_min is None else partition.default_time_min
+    return YEAR_S if limit >= UNLIMITED else limit * 60
+
+
+def _is_known(job: Job, verdict: Verdict) -> bool:
+    """Whether the job's record says what the verdict says."""
+    return (
+        job.reason is verdict.reason
+        and job.reason_text == verdict.text
+        and job.planned_nodes == verdict.nodes
+        and abs(job.start_s - verdict.start_s) <= START_TOLERANCE_S
+    )
+
+
+def _running_tasks(cluster: Cluster, array_job_id: int) -> int:
+    running = 0
+    for job_id in cluster.arrays.get(array_job_id, ()):
+        job = cluster.jobs.get(job_id)
+        if job is not None and job.array is not None and job.array.task_id is not None:
+            running += job.state in (JobState.RUNNING, JobState.SUSPENDED)
+    return running
+
+
+_BEHIND = Verdict(Reason.PRIORITY, blocks=True)
+
+_ASKED = attrgetter(
+    "num_tasks", "min_nodes", "max_nodes", "min_cpus", "cpus_per_task", "time_limit_min", "memory_per_cpu_mib",
+    "memory_per_node_mib", "features", "required_nodes", "excluded_nodes", "exclusive", "overcommit", "contiguous",
+    "ntasks_per_node", "ntasks_per_socket", "ntasks_per_core", "sockets_per_node", "cores_per_socket",
+    "threads_per_core", "min_cpus_per_node", "tmp_disk_mib",
+)  # fmt: skip
+"""Every field of a spec that `demand_of`, `misfit_of` and `duration_s` look at."""
