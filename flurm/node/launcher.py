@@ -79,6 +79,7 @@ class Launcher:
         self.spool_dir = Path(spool_dir)
         self.node_name = node_name
         self.working_cluster = working_cluster
+        self.zygote_module = "flurm.node.zygote"
         self._on_event = on_event
         self._host = socket.gethostname().partition(".")[0]
         root = cgroups.delegated_root() if use_cgroups else None
@@ -144,6 +145,11 @@ class Launcher:
         """Lets a suspended job go on."""
         return self._command(job_id, {"do": "resume"})
 
+    @property
+    def zygote_pid(self) -> int:
+        """The process that forks step managers; 0 while there is none."""
+        return self._zygote.pid if self._zygote else 0
+
     def running(self) -> list[StepKey]:
         """The steps that have not ended."""
         with self._lock:
@@ -200,7 +206,7 @@ class Launcher:
         package_root = Path(flurm.__file__).resolve().parent.parent
         with theirs:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flurm.node.zygote", str(self.spool_dir.resolve()), str(theirs.fileno())],
+                [sys.executable, "-P", "-m", self.zygote_module, str(self.spool_dir.resolve()), str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -34,6 +34,8 @@ def main() -> int:
         name, handles, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 1)
         if not name:
             return 0
+        for handle in handles:
+            os.set_inheritable(handle, False)
         _fork_manager(spool / name.decode(), handles, requests)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -30,6 +31,13 @@ def test_a_script_that_dies_by_a_signal_is_reported_with_that_signal(node):
 def test_arguments_reach_the_script_as_they_are(node):
     node.run(1, 'printf "%s|" "$@"', argv=("job.sh", "a", "b c", ""))
     assert node.output(1) == "a|b c||"
+
+
+def test_a_script_inherits_three_open_files_and_its_own_process_group(node):
+    node.run(1, "ls /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; echo $$")
+    *handles, group, own = node.output(1).split()
+    assert {int(handle) for handle in handles} - {10, 255} == {0, 1, 2}
+    assert group == own
 
 
 def test_a_script_of_several_megabytes_runs(node):
@@ -287,8 +295,6 @@ def state_of(pid: int) -> str:
 
 
 def wait_until(true, patience_s: float = 20.0) -> None:
-    import time
-
     deadline = time.monotonic() + patience_s
     while not true():
         assert time.monotonic() < deadline
