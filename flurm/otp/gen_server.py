@@ -111,6 +111,10 @@ class GenServer:
         """Receive exits of linked processes as `Exit` messages instead of dying with them."""
         self._process.trapping = on
 
+    def told_to_exit(self) -> bool:
+        """Whether this process has been told to exit, or was killed: for a handler that works for long to look at."""
+        return self._process.exited or self._process.exiting is not None
+
     def ensure_alive(self) -> None:
         """Raise ProcessExit in a process that has been killed: call before an effect on the outside world."""
         self._process.ensure_alive()

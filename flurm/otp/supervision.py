@@ -101,7 +101,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class ChildState(msgspec.Struct, eq=False):
-    """A child as the supervisor knows it. `restarting`: its restart failed and is being retried."""
+    """A child as the supervisor knows it.
+
+    `restarting`: its restart failed and is being retried. `restarts`: how often it was, on its own or with others.
+    """
 
     key: Hashable
     spec: Child
@@ -261,7 +264,6 @@ class Supervision:
             yield Report("shutdown", child.id, child.pid, "reached_max_restart_intensity")
             self._gone(child)
             return False
-        old_pid = child.pid
         match self.flags.strategy:
             case specs.REST_FOR_ONE:
                 group = self._from(child)
@@ -271,14 +273,16 @@ class Supervision:
                 group = [child]
         self._forget_pid(child)
         yield from self._stop_children([other for other in group if other is not child])
-        failed = yield from self._start_children([other for other in group if other.key in self.children])
+        group = [other for other in group if other.key in self.children]
+        failed = yield from self._start_children(group)
+        for other in group:
+            if other.pid is not None:
+                other.restarts += 1
+                yield Report("restarted", other.id, other.pid)
         if failed is not None:
             self._forget_pid(failed[0])
             failed[0].restarting = True
             yield RetryLater(failed[0].key)
-        elif child.pid is not None:
-            child.restarts += 1
-            yield Report("restarted", child.id, child.pid, old_pid)
         return True
 
     def _may_restart(self, now_s: float) -> bool:

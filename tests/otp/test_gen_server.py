@@ -324,6 +324,14 @@ def test_an_exit_signal_ends_the_wait_in_a_call(system):
     assert ended.seen == [("a", "shutdown")]
 
 
+def test_a_handler_that_works_for_long_can_see_that_it_shall_exit(system):
+    system.spawn(Counter, name="a")
+    process = system.find("a")
+    system.cast("a", ("run", lambda actor: eventually(actor.told_to_exit)))
+    system.exit("a", "shutdown")
+    assert process.actor_stopped.wait(10)
+
+
 def test_kill_frees_the_name_at_once_and_fences_the_thread():
     with running(Child("a", Counter), Child("b", Counter)) as system:
         entered, gate, outcome = threading.Event(), threading.Event(), Watch()

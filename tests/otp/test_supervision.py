@@ -147,6 +147,7 @@ def test_rest_for_one_restarts_what_was_started_after_it():
     sup = Bench("a", "b", "c", "d", strategy=REST_FOR_ONE).started()
     assert sup.exits("b1")
     assert sup.did == ["stop d1", "stop c1", "start b", "start c", "start d"]
+    assert [id for kind, id, _ in sup.reports if kind == "restarted"] == ["b", "c", "d"]
     assert sup.children() == {"a": "a1", "b": "b2", "c": "c2", "d": "d2"}
 
 

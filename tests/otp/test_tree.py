@@ -20,7 +20,7 @@ from flurm.otp import (
     Supervisor,
     System,
 )
-from tests.otp.actors import Counter, Stubborn, Watch, event, observed, running
+from tests.otp.actors import Counter, Stubborn, Watch, event, eventually, observed, running
 
 COUNTER = "tests.otp.actors:Counter"
 SPEC = Supervisor(ONE_FOR_ALL, children=(Child("x", COUNTER), Child("y", COUNTER)))
@@ -269,6 +269,44 @@ def test_calls_under_kills_and_crashes_all_end():
         assert not any(caller.is_alive() for caller in callers)
         assert wrong == []
         assert all(answered for answered, _failed in counts)
+
+
+def settled(system, names):
+    """Whether all of `names` run, none of them under a supervisor that is gone."""
+    found = [system.find(name) for name in names]
+    return all(process and process.status == "running" and not process.parent.exited for process in found)
+
+
+@pytest.mark.parametrize("end", [System.kill, System.crash])
+def test_every_process_in_turn_is_killed_under_load_and_the_tree_comes_back(end):
+    below = Supervisor(REST_FOR_ONE, intensity=100, children=(Child("p", Counter), Child("q", Counter)))
+    above = Supervisor(ONE_FOR_ALL, intensity=100, children=(Child("x", Counter), Child("below", below)))
+    with running(Child("a", Counter), Child("above", above), intensity=100) as system:
+        names, done, answered = ["a", "above", "x", "below", "p", "q"], threading.Event(), []
+
+        def load():
+            while not done.is_set():
+                for name in "axpq":
+                    try:
+                        answered.append(system.call(name, name, timeout_s=10) == name)
+                    except ProcessDown:
+                        pass
+
+        caller = threading.Thread(target=load)
+        caller.start()
+        for _round in range(5):
+            for name in names:
+                old = system.whereis(name)
+                end(system, name)
+                eventually(
+                    lambda name=name, old=old: system.whereis(name) not in (None, old) and settled(system, names)
+                )
+        done.set()
+        caller.join(20)
+        assert not caller.is_alive() and answered and all(answered)
+        assert {process.name for process in system.processes()} == {"root", *names}
+        assert [system.call(name, 1) for name in "axpq"] == [1, 1, 1, 1]
+        assert [node["restarts"] for node in system.tree()[0]["children"]] == [5, 5]
 
 
 def test_a_call_to_a_process_that_is_killed_meanwhile_never_hangs():
