@@ -1,0 +1,362 @@
+"""Queries: what clients read. A table from message type to a small function over an immutable cluster.
+
+`answer` takes a decoded request and a `Context` (the cluster of that moment, who asks, in which release) and returns
+the answer's type with its record, or with ready bytes where kept forms are joined. It reads only; nothing here waits
+but `read_blob`, which fetches a job's script. A type that is no query gives None, and the caller answers EINVAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps
+from flurm.bridge.kept import KeptForms
+from flurm.bridge.show_jobs import in_listing_order, is_hidden
+from flurm.bridge.show_steps import Names
+from flurm.config.records import Config
+from flurm.core.arrays import records_of
+from flurm.core.enums import JobState
+from flurm.core.outcome import is_operator
+from flurm.core.records import Cluster, Job
+from protocol import messages as wire
+from protocol.constants import ARRAY_NO_TASK, BATCH_STEP, NO_VAL, MessageType
+from protocol.errno import Errno
+from protocol.hostlist import HostlistError, expand
+from protocol.schema import Record
+
+__all__ = ["Answer", "Context", "answer", "is_query"]
+
+Answer = tuple[MessageType, Record | bytes | None]
+
+
+class NoNames:
+    """Names where nobody looks any up."""
+
+    def user(self, uid: int) -> str | None:
+        """No name."""
+        return None
+
+    def group(self, gid: int) -> str | None:
+        """No name."""
+        return None
+
+
+def _no_load(name: str) -> show_nodes.Load | None:
+    return None
+
+
+def _no_blob(digest: str) -> bytes:
+    raise KeyError(digest)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that a query may look at."""
+
+    cluster: Cluster
+    version: int
+    uid: int
+    gid: int
+    now_s: int
+    config: Config = field(default_factory=Config)
+    names: Names = field(default_factory=NoNames)
+    loads: show_nodes.Loads = _no_load
+    read_blob: Callable[[str], bytes] = _no_blob
+    counters: show_stats.Counters = field(default_factory=show_stats.Counters)
+    kept: KeptForms = field(default_factory=KeptForms)
+    started_s: int = 0
+    """When this controller took charge."""
+    controller_index: int = 0
+
+
+Query = Callable[[Context, Any], Answer]
+
+
+def is_query(msg_type: int) -> bool:
+    """Whether this module answers messages of this type."""
+    return msg_type in _QUERIES
+
+
+def answer(msg_type: int, record: Record | None, ctx: Context) -> Answer | None:
+    """The answer to a query, None where the message is none."""
+    query = _QUERIES.get(msg_type)
+    return None if query is None else query(ctx, record)
+
+
+def _code(number: Errno) -> Answer:
+    return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(int(number) & 0xFFFFFFFF)
+
+
+_NO_SUCH_JOB = _code(Errno.ESLURM_INVALID_JOB_ID)
+_NO_CHANGE = _code(Errno.SLURM_NO_CHANGE_IN_DATA)
+
+
+def _is_unchanged(last_update_s: int, changed_s: int) -> bool:
+    """Whether a client that was told everything at `last_update_s` would learn nothing new."""
+    return last_update_s > changed_s
+
+
+def _job_info(ctx: Context, request: wire.JobInfoRequest) -> Answer:
+    if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
+        return _NO_CHANGE
+    if request.job_ids:
+        jobs = [job for job_id in request.job_ids for job in _records(ctx.cluster, job_id)]
+        return _jobs(ctx, jobs, request.show_flags)
+    body = ctx.kept.all_jobs(
+        ctx.cluster, ctx.version, request.show_flags, ctx.now_s, ctx.counters.backfill.last_s, ctx.names.user
+    )
+    return MessageType.RESPONSE_JOB_INFO, body
+
+
+def _job_info_single(ctx: Context, request: wire.JobIdRequest) -> Answer:
+    jobs = [j for j in _records(ctx.cluster, _job_id(request)) if not is_hidden(ctx.cluster, j, request.show_flags)]
+    return _jobs(ctx, jobs, request.show_flags) if jobs else _NO_SUCH_JOB
+
+
+def _job_user_info(ctx: Context, request: wire.UserJobsRequest) -> Answer:
+    jobs = [job for job in _all_jobs(ctx.cluster) if job.spec.user_id == request.user_id]
+    return _jobs(ctx, [j for j in jobs if not is_hidden(ctx.cluster, j, request.show_flags)], request.show_flags)
+
+
+def _jobs(ctx: Context, jobs: list[Job], show_flags: int) -> Answer:
+    backfill_s = ctx.counters.backfill.last_s
+    body = ctx.kept.some_jobs(ctx.cluster, jobs, ctx.version, show_flags, ctx.now_s, backfill_s, ctx.names.user)
+    return MessageType.RESPONSE_JOB_INFO, body
+
+
+def _job_state(ctx: Context, request: wire.JobStateRequest) -> Answer:
+    if not request.items:
+        return MessageType.RESPONSE_JOB_STATE, show_steps.job_states(_all_jobs(ctx.cluster))
+    found: dict[int, Job] = {}
+    for item in request.items:
+        for job in _records(ctx.cluster, item.job_ids_step_id_job_id):
+            task_id = item.job_ids_array_task_id
+            if task_id == ARRAY_NO_TASK or (job.array is not None and _has_task(job, task_id)):
+                found[job.id] = job
+    return MessageType.RESPONSE_JOB_STATE, show_steps.job_states(found.values())
+
+
+def _has_task(job: Job, task_id: int) -> bool:
+    assert job.array is not None
+    return job.array.task_id == task_id or bool(job.array.waiting >> task_id & 1)
+
+
+def _job_id(request: wire.JobIdRequest | wire.AllocationInfoRequest) -> int:
+    """The job id, which moved into a step id in 25.11."""
+    return request.job_id or request.step_id.job_id
+
+
+def _records(cluster: Cluster, job_id: int) -> list[Job]:
+    """The job of this id; of an array, the record that has the id first and the others from the last one back."""
+    job = cluster.jobs.get(job_id)
+    if job_id not in cluster.arrays:
+        return [job] if job else []
+    others = [other for other in records_of(cluster, job_id) if other.id != job_id]
+    return ([job] if job else []) + others[::-1]
+
+
+def _all_jobs(cluster: Cluster) -> list[Job]:
+    jobs = cluster.jobs
+    return [jobs[job_id] for job_id in in_listing_order(cluster)]
+
+
+def _job_ready(ctx: Context, request: wire.JobIdRequest) -> Answer:
+    job = ctx.cluster.jobs.get(_job_id(request))
+    if job is None:
+        return _NO_SUCH_JOB
+    return MessageType.RESPONSE_JOB_READY, wire.ReturnCode(show_steps.ready_bits(job))
+
+
+def _job_end_time(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
+    job = ctx.cluster.jobs.get(_job_id(request))
+    if job is None:
+        return _NO_SUCH_JOB
+    return MessageType.SRUN_TIMEOUT, show_steps.end_time(job)
+
+
+def _allocation_info(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
+    job = ctx.cluster.jobs.get(_job_id(request))
+    refusal = _no_allocation(job)
+    if job is None or refusal is not None:
+        return refusal or _NO_SUCH_JOB
+    return MessageType.RESPONSE_JOB_ALLOCATION_INFO, show_steps.allocation(job, ctx.names)
+
+
+def _het_allocation_info(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
+    job = ctx.cluster.jobs.get(_job_id(request))
+    refusal = _no_allocation(job)
+    if job is None or refusal is not None:
+        return refusal or _NO_SUCH_JOB
+    return MessageType.RESPONSE_HET_JOB_ALLOCATION, wire.AllocationList([show_steps.allocation(job, ctx.names)])
+
+
+def _no_allocation(job: Job | None) -> Answer | None:
+    if job is None:
+        return _NO_SUCH_JOB
+    if job.state is JobState.PENDING:
+        return _code(Errno.ESLURM_JOB_PENDING)
+    if job.state.is_finished or job.allocation is None:
+        return _code(Errno.ESLURM_ALREADY_DONE)
+    return None
+
+
+def _batch_script(ctx: Context, request: wire.JobIdRequest) -> Answer:
+    """Only the owner and operators read a script; its bytes reach the client whatever their encoding."""
+    records = _records(ctx.cluster, _job_id(request))
+    if not records:
+        return _NO_SUCH_JOB
+    spec = records[0].spec
+    if ctx.uid != spec.user_id and not is_operator(ctx.cluster, ctx.uid):
+        return _code(Errno.ESLURM_USER_ID_MISSING)
+    if spec.script_digest is None:
+        return _code(Errno.ESLURM_JOB_SCRIPT_MISSING)
+    try:
+        script = ctx.read_blob(spec.script_digest)
+    except KeyError:
+        return _code(Errno.ESLURM_JOB_SCRIPT_MISSING)
+    return MessageType.RESPONSE_BATCH_SCRIPT, wire.BatchScript(script.rstrip(b"\0").decode("utf-8", "surrogateescape"))
+
+
+def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
+    if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
+        return _NO_CHANGE
+    wanted = request.step_id.job_id
+    if wanted in (0, NO_VAL):
+        jobs = _all_jobs(ctx.cluster)
+    else:
+        jobs = _records(ctx.cluster, wanted)
+        if not jobs:
+            return _NO_SUCH_JOB
+    jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, request.show_flags)]
+    if request.step_id.step_id not in (NO_VAL, BATCH_STEP):
+        jobs = []
+    steps = show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
+    if not steps.job_steps and request.step_id.step_id != NO_VAL:
+        return _NO_SUCH_JOB
+    return MessageType.RESPONSE_JOB_STEP_INFO, steps
+
+
+def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
+    job = ctx.cluster.jobs.get(request.job_id)
+    layout = None if job is None else show_steps.step_layout(job, request.step_id, ctx.version)
+    return (MessageType.RESPONSE_STEP_LAYOUT, layout) if layout else _NO_SUCH_JOB
+
+
+def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
+    if _is_unchanged(request.last_update, ctx.cluster.nodes_changed_s):
+        return _NO_CHANGE
+    shown = show_nodes.nodes_response(ctx.cluster, ctx.version, request.show_flags, ctx.now_s, ctx.loads)
+    return MessageType.RESPONSE_NODE_INFO, shown
+
+
+def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
+    name, flags = request.node_name, request.show_flags
+    return MessageType.RESPONSE_NODE_INFO, show_nodes.one_node_response(ctx.cluster, name, flags, ctx.now_s, ctx.loads)
+
+
+def _partition_info(ctx: Context, request: wire.PartitionInfoRequest) -> Answer:
+    if _is_unchanged(request.last_update, ctx.cluster.partitions_changed_s):
+        return _NO_CHANGE
+    order = (partition.name for partition in ctx.config.partitions)
+    shown = show_partitions.partitions_response(ctx.cluster, order, request.show_flags, ctx.now_s)
+    return MessageType.RESPONSE_PARTITION_INFO, shown
+
+
+def _build_info(ctx: Context, request: wire.LastUpdate) -> Answer:
+    if _is_unchanged(request.last_update, ctx.started_s):
+        return _NO_CHANGE
+    shown = show_config.build_info(ctx.config, ctx.version, ctx.started_s, ctx.cluster.next_job_id)
+    return MessageType.RESPONSE_BUILD_INFO, shown
+
+
+def _stats_info(ctx: Context, request: wire.StatsRequest) -> Answer:
+    return MessageType.RESPONSE_STATS_INFO, show_stats.stats_response(ctx.counters, ctx.cluster, ctx.now_s)
+
+
+def _control_status(ctx: Context, request: None) -> Answer:
+    return MessageType.RESPONSE_CONTROL_STATUS, wire.ControlStatus(ctx.controller_index, ctx.started_s)
+
+
+def _ping(ctx: Context, request: None) -> Answer:
+    return _code(Errno.SLURM_SUCCESS)
+
+
+def _assoc_mgr_info(ctx: Context, request: wire.AssocMgrInfoRequest) -> Answer:
+    return MessageType.RESPONSE_ASSOC_MGR_INFO, wire.AssocMgrInfoResponse(list(_STANDARD_TRES), [], [], [])
+
+
+_STANDARD_TRES = ("cpu", "mem", "energy", "node", "billing", "fs/disk", "vmem", "pages")
+
+
+def _crontab(ctx: Context, request: wire.CrontabRequest) -> Answer:
+    return _code(Errno.SLURM_ERROR)
+
+
+def _config_files(ctx: Context, request: wire.ConfigRequest) -> Answer:
+    return _code(Errno.ESLURM_CONFIGLESS_DISABLED)
+
+
+def _hostlist(ctx: Context, request: wire.HostlistExpansionRequest) -> Answer:
+    try:
+        names = expand(request.data)
+    except HostlistError:
+        return _code(Errno.ESLURM_INVALID_NODE_NAME)
+    return MessageType.RESPONSE_HOSTLIST_EXPANSION, wire.HostlistExpansionResponse(",".join(names))
+
+
+def _always(msg_type: MessageType, make: Callable[[int], Record]) -> Query:
+    """A query about something that this cluster has none of; `make` builds the empty answer of a moment."""
+    return lambda ctx, request: (msg_type, make(ctx.now_s))
+
+
+_QUERIES: dict[int, Query] = {
+    MessageType.REQUEST_JOB_INFO: _job_info,
+    MessageType.REQUEST_JOB_INFO_SINGLE: _job_info_single,
+    MessageType.REQUEST_JOB_USER_INFO: _job_user_info,
+    MessageType.REQUEST_JOB_STATE: _job_state,
+    MessageType.REQUEST_JOB_READY: _job_ready,
+    MessageType.REQUEST_JOB_END_TIME: _job_end_time,
+    MessageType.REQUEST_JOB_ALLOCATION_INFO: _allocation_info,
+    MessageType.REQUEST_HET_JOB_ALLOC_INFO: _het_allocation_info,
+    MessageType.REQUEST_BATCH_SCRIPT: _batch_script,
+    MessageType.REQUEST_JOB_STEP_INFO: _step_info,
+    MessageType.REQUEST_STEP_LAYOUT: _step_layout,
+    MessageType.REQUEST_NODE_INFO: _node_info,
+    MessageType.REQUEST_NODE_INFO_SINGLE: _node_info_single,
+    MessageType.REQUEST_PARTITION_INFO: _partition_info,
+    MessageType.REQUEST_BUILD_INFO: _build_info,
+    MessageType.REQUEST_STATS_INFO: _stats_info,
+    MessageType.REQUEST_CONTROL_STATUS: _control_status,
+    MessageType.REQUEST_PING: _ping,
+    MessageType.REQUEST_ASSOC_MGR_INFO: _assoc_mgr_info,
+    MessageType.REQUEST_CRONTAB: _crontab,
+    MessageType.REQUEST_CONFIG: _config_files,
+    MessageType.REQUEST_HOSTLIST_EXPANSION: _hostlist,
+    MessageType.REQUEST_RESERVATION_INFO: _always(
+        MessageType.RESPONSE_RESERVATION_INFO, lambda now_s: wire.ReservationInfoResponse(0, now_s, [])
+    ),
+    MessageType.REQUEST_LICENSE_INFO: _always(
+        MessageType.RESPONSE_LICENSE_INFO, lambda now_s: wire.LicenseInfoResponse(0, now_s, [])
+    ),
+    MessageType.REQUEST_FRONT_END_INFO: _always(
+        MessageType.RESPONSE_FRONT_END_INFO, lambda now_s: wire.FrontEndInfoResponse(0, now_s, [])
+    ),
+    MessageType.REQUEST_TOPO_INFO: _always(
+        MessageType.RESPONSE_TOPO_INFO, lambda now_s: wire.TopologyInfoResponse(topo_info=wire.Topology(plugin_id=100))
+    ),
+    MessageType.REQUEST_TOPO_CONFIG: _always(MessageType.RESPONSE_TOPO_CONFIG, lambda now_s: wire.TopoConfig()),
+    MessageType.REQUEST_FED_INFO: _always(MessageType.RESPONSE_FED_INFO, lambda now_s: wire.DbFederation()),
+    MessageType.REQUEST_BURST_BUFFER_INFO: _always(
+        MessageType.RESPONSE_BURST_BUFFER_INFO, lambda now_s: wire.BurstBufferInfoResponse()
+    ),
+    MessageType.REQUEST_BURST_BUFFER_STATUS: _always(
+        MessageType.RESPONSE_BURST_BUFFER_STATUS, lambda now_s: wire.BurstBufferStatusResponse()
+    ),
+    MessageType.REQUEST_PRIORITY_FACTORS: _always(
+        MessageType.RESPONSE_PRIORITY_FACTORS, lambda now_s: wire.PriorityFactorsResponse([])
+    ),
+    MessageType.REQUEST_SHARE_INFO: _always(MessageType.RESPONSE_SHARE_INFO, lambda now_s: wire.SharesResponse()),
+    MessageType.REQUEST_TRIGGER_GET: _always(MessageType.RESPONSE_TRIGGER_GET, lambda now_s: wire.TriggerMessage()),
+}

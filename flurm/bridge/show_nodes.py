@@ -1,0 +1,133 @@
+"""Nodes as clients read them.
+
+The state word is Slurm's base state with flag bits above it. ALLOCATED and MIXED come from what runs on the node; a
+partly used one is called MIXED only to a client that asks with the MIXED flag, because others work it out themselves
+from the allocated CPUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flurm.bridge.resources import tres_text
+from flurm.core.enums import NodeState
+from flurm.core.records import UNLIMITED, Cluster, Node
+from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, ShowFlag
+from protocol.messages import ExtSensorsData, NodeInfo, NodeInfoResponse, SelectNodeInfo
+from protocol.versions import Version
+from protocol.wire import Bits
+
+__all__ = ["Load", "hidden_nodes", "node_info", "nodes_response", "one_node_response", "state_word"]
+
+
+class Load(NamedTuple):
+    """What a node last said about its load: hundredths of the load average, and free memory."""
+
+    cpu_load: int
+    free_memory_mib: int
+
+
+Loads = Callable[[str], Load | None]
+
+_NO_SENSORS = ExtSensorsData(consumed_energy=NO_VAL64, temperature=NO_VAL)
+_UNKNOWN_LOAD = Load(NO_VAL, NO_VAL64)
+
+
+def nodes_response(cluster: Cluster, version: int, show_flags: int, now_s: int, loads: Loads) -> NodeInfoResponse:
+    """All nodes in index order; those that only hidden partitions have are left out unless all are asked for."""
+    hidden = hidden_nodes(cluster, show_flags)
+    count = len(cluster.node_order)
+    infos: list[NodeInfo | None] = []
+    for node in cluster.nodes_in((1 << count) - 1):
+        if not hidden >> node.index & 1:
+            infos.append(node_info(node, show_flags, loads(node.name)))
+        elif version >= Version.V24_11:
+            infos.append(None)
+    return NodeInfoResponse(len(infos), now_s, infos, Bits(count, hidden))
+
+
+def one_node_response(
+    cluster: Cluster, name: str | None, show_flags: int, now_s: int, loads: Loads
+) -> NodeInfoResponse:
+    """The node of this name (or host name); none at all where there is no such node."""
+    node = cluster.nodes.get(name or "")
+    if node is None:
+        node = next((other for other in cluster.nodes.values() if name and other.hostname == name), None)
+    if node is None:
+        return NodeInfoResponse(0, now_s, [], None)
+    return NodeInfoResponse(1, now_s, [node_info(node, show_flags, loads(node.name))], None)
+
+
+def hidden_nodes(cluster: Cluster, show_flags: int) -> int:
+    """Mask of the nodes that belong to partitions, all of them hidden."""
+    if show_flags & ShowFlag.ALL:
+        return 0
+    hidden = visible = 0
+    for partition in cluster.partitions.values():
+        if partition.hidden:
+            hidden |= partition.node_mask
+        else:
+            visible |= partition.node_mask
+    return hidden & ~visible
+
+
+def state_word(node: Node, show_flags: int) -> int:
+    """Base state and flags as one number."""
+    base = node.shown_state
+    if base is NodeState.MIXED and not show_flags & ShowFlag.MIXED:
+        base = NodeState.ALLOCATED
+    return int(base) | int(node.flags)
+
+
+def node_info(node: Node, show_flags: int, load: Load | None) -> NodeInfo:
+    """The record of one node."""
+    facts = node.facts
+    load = load or _UNKNOWN_LOAD
+    features = ",".join(node.features) or None
+    active = features if node.active_features is None else ",".join(node.active_features) or None
+    used_tres = tres_text(node.used_cpus, node.used_memory_mib, billing=False) if node.used_cpus else None
+    return NodeInfo(
+        name=node.name,
+        node_hostname=node.hostname or node.name,
+        node_addr=node.address or node.name,
+        port=node.port,
+        next_state=NO_VAL,
+        node_state=state_word(node, show_flags),
+        version=(facts.version or None) if facts else None,
+        cpus=node.cpus,
+        boards=node.boards,
+        sockets=node.sockets,
+        cores=node.cores_per_socket,
+        threads=node.threads_per_core,
+        real_memory=node.real_memory_mib,
+        tmp_disk=node.tmp_disk_mib,
+        owner=NO_VAL,
+        cpus_efctv=node.cpus,
+        cpu_load=load.cpu_load,
+        free_mem=load.free_memory_mib,
+        weight=node.weight,
+        reason=node.reason,
+        reason_uid=node.reason_uid,
+        reason_time=node.reason_s,
+        suspend_time=UNLIMITED,
+        boot_time=facts.boot_s if facts else 0,
+        last_busy=node.last_busy_s,
+        slurmd_start_time=facts.daemon_start_s if facts else 0,
+        select_nodeinfo=SelectNodeInfo(
+            SELECT_CONS_TRES, node.used_cpus, node.used_memory_mib, used_tres, float(node.used_cpus)
+        ),
+        alloc_cpus=node.used_cpus,
+        alloc_memory=node.used_memory_mib,
+        alloc_tres_fmt_str=used_tres,
+        arch=facts.arch if facts else None,
+        os=facts.os if facts else None,
+        features=features,
+        features_act=active,
+        gres=node.gres,
+        comment=node.comment,
+        extra=node.extra,
+        ext_sensors=_NO_SENSORS,
+        power=NO_VAL,
+        tres_fmt_str=tres_text(node.cpus, node.real_memory_mib),
+    )
