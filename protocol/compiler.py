@@ -220,7 +220,7 @@ class _Writer:
             "_list": list,
             "_bytes": bytes,
             "_Struct": Struct,
-            "_compiled": compiled,
+            "_in_version": _in_version,
             "_body": _body_codec,
             "_read_bits": wire.read_bits,
             "_write_bits": wire.write_bits,
@@ -381,7 +381,7 @@ class _UnpackWriter(_Writer):
                 self.put(f"{target}, _o = {unpack}(_d, _o)", served)
             case Versioned(record=record, version_field=field):
                 name = self.constant("r", record)
-                self.put(f"{target}, _o = _compiled({name}, v_{field}).unpack(_d, _o)", served)
+                self.put(f"{target}, _o = _in_version({name}, v_{field}).unpack(_d, _o)", served)
             case ListOf(of=of):
                 self._list_of(target, of, served)
             case Array(of=of, count=count):
@@ -517,7 +517,7 @@ class _PackWriter(_Writer):
                 self.put(f"{self.constant('n', compiled(record, self.version).pack)}({source}, _b)", served)
             case Versioned(record=record, version_field=field):
                 name = self.constant("r", record)
-                self.put(f"_compiled({name}, _r.{field}).pack({source}, _b)", served)
+                self.put(f"_in_version({name}, _r.{field}).pack({source}, _b)", served)
             case ListOf(of=of):
                 self.put(f"_l = {source}")
                 self.put("if _l is None:")
@@ -528,7 +528,7 @@ class _PackWriter(_Writer):
                 self._elements(of, served)
                 self.depth -= 1
             case Array(of=of, count=count):
-                self.put(f"_l = {source}")
+                self.put(f"_l = {source} or ()")
                 self.put(f"_b += _p{count.width * 8}(_len(_l))", served)
                 self._elements(of, served)
             case Repeat(of=of, count=count_text, absent_if=absent_if):
@@ -557,8 +557,9 @@ class _PackWriter(_Writer):
     _longdouble = _string
 
     def _mem(self, source: str, served: str) -> None:
-        self.put(f"_b += _p32(_len({source}))", served)
-        self.put(f"_b += {source}", served)
+        self.put(f"_v = {source} or b''", served)
+        self.put("_b += _p32(_len(_v))", served)
+        self.put("_b += _v", served)
 
     def _bits(self, source: str, served: str) -> None:
         self.put(f"_write_bits(_b, {source})", served)
@@ -570,7 +571,7 @@ class _PackWriter(_Writer):
         self.put(f"_b += {source}", served)
 
     def _vector(self, source: str, of: Scalar | Simple, served: str) -> None:
-        self.put(f"_l = {source}")
+        self.put(f"_l = {source} or ()")
         self.put("_b += _p32(_len(_l))", served)
         if not isinstance(of, Scalar):
             self._elements(of, served)
@@ -617,14 +618,19 @@ def _wrong_count(given: int, expected: int, name: str) -> None:
     raise ValueError(f"{given} elements, but {name} is {expected}")
 
 
+def _in_version(record: type[Record], version: int) -> Codec:
+    """Codec of a record whose version stands in the message: an unknown one must not get as far as the compiler."""
+    if not versions.is_supported(version):
+        raise ValueError(f"unknown protocol version {versions.name(version)}")
+    return compiled(record, version)
+
+
 def _body_codec(number: int, version: int) -> Codec:
     """Codec of the body of message `number`: for bodies inside bodies."""
     if number not in BODIES:
         raise ValueError(f"message {number} has no layout")
-    if not versions.is_supported(version):
-        raise ValueError(f"unknown protocol version {versions.name(version)}")
     record = BODIES[number]
-    return _EMPTY if record is None else compiled(record, version)
+    return _EMPTY if record is None else _in_version(record, version)
 
 
 _EMPTY = Codec(lambda data, offset: (None, offset), lambda record, out: None)

@@ -81,14 +81,12 @@ from protocol.messages.federation import (
     SiblingMessage,
 )
 from protocol.messages.gres import (
-    GresJobAlloc,
+    GresAllocation,
     GresJobState,
     GresNodeBits,
     GresNodeState,
     GresNodeStateTopo,
     GresNodeStepBits,
-    GresPrep,
-    GresPrepRecord,
     GresStepState,
 )
 from protocol.messages.job_control import (
@@ -367,14 +365,12 @@ __all__ = [
     "FrontEndInfoRequest",
     "FrontEndInfoResponse",
     "FrontEndUpdate",
-    "GresJobAlloc",
+    "GresAllocation",
     "GresJobState",
     "GresNodeBits",
     "GresNodeState",
     "GresNodeStateTopo",
     "GresNodeStepBits",
-    "GresPrep",
-    "GresPrepRecord",
     "GresStepState",
     "HostlistExpansionRequest",
     "HostlistExpansionResponse",

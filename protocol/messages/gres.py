@@ -6,14 +6,12 @@ from protocol.schema import Field, If, Record, array, bits, repeat, string, u8, 
 from protocol.wire import Bits
 
 __all__ = [
-    "GresJobAlloc",
+    "GresAllocation",
     "GresJobState",
     "GresNodeBits",
     "GresNodeState",
     "GresNodeStateTopo",
     "GresNodeStepBits",
-    "GresPrep",
-    "GresPrepRecord",
     "GresStepState",
 ]
 
@@ -206,66 +204,9 @@ class GresNodeState(Record):
     )
 
 
-class GresJobAlloc(Record):
-    """One element of `rec` in GresJobAlloc."""
-
-    magic: int = 0
-    plugin_id: int = 0
-    node_cnt: int = 0
-    has_gres_cnt_node_alloc: int = 0
-    gres_cnt_node_alloc: list[int] = []
-    has_gres_bit_alloc: int = 0
-    gres_bit_alloc: list[Bits | None] = []
-
-    WIRE = (
-        Field("magic", u32),
-        Field("plugin_id", u32),
-        Field("node_cnt", u32),
-        Field("has_gres_cnt_node_alloc", u8),
-        If(
-            "has_gres_cnt_node_alloc",
-            (Field("gres_cnt_node_alloc", vector(u64)),),
-        ),
-        Field("has_gres_bit_alloc", u8),
-        If(
-            "has_gres_bit_alloc",
-            (Field("gres_bit_alloc", repeat(bits, "node_cnt")),),
-        ),
-    )
-
-
-class GresPrepRecord(Record):
-    """One element of `rec` in GresPrep."""
-
-    magic: int = 0
-    plugin_id: int = 0
-    node_cnt: int = 0
-    has_gres_cnt_node_alloc: int = 0
-    gres_cnt_node_alloc: list[int] = []
-    has_gres_bit_alloc: int = 0
-    gres_bit_alloc: list[Bits | None] = []
-
-    WIRE = (
-        Field("magic", u32),
-        Field("plugin_id", u32),
-        Field("node_cnt", u32),
-        Field("has_gres_cnt_node_alloc", u8),
-        If(
-            "has_gres_cnt_node_alloc",
-            (Field("gres_cnt_node_alloc", vector(u64)),),
-        ),
-        Field("has_gres_bit_alloc", u8),
-        If(
-            "has_gres_bit_alloc",
-            (Field("gres_bit_alloc", repeat(bits, "node_cnt")),),
-        ),
-    )
-
-
-class GresPrep(Record):
+class GresAllocation(Record):
     """Part of KillJob, PrologLaunch."""
 
-    rec: list[GresPrepRecord] = []
     magic: int = 0
     plugin_id: int = 0
     node_cnt: int = 0
@@ -275,20 +216,17 @@ class GresPrep(Record):
     gres_bit_alloc: list[Bits | None] = []
 
     WIRE = (
-        Field("rec", array(GresPrepRecord, u16), until="24.11"),
-        Field("magic", u32, since="25.05"),
-        Field("plugin_id", u32, since="25.05"),
-        Field("node_cnt", u32, since="25.05"),
-        Field("has_gres_cnt_node_alloc", u8, since="25.05"),
+        Field("magic", u32),
+        Field("plugin_id", u32),
+        Field("node_cnt", u32),
+        Field("has_gres_cnt_node_alloc", u8),
         If(
             "has_gres_cnt_node_alloc",
             (Field("gres_cnt_node_alloc", vector(u64)),),
-            since="25.05",
         ),
-        Field("has_gres_bit_alloc", u8, since="25.05"),
+        Field("has_gres_bit_alloc", u8),
         If(
             "has_gres_bit_alloc",
             (Field("gres_bit_alloc", repeat(bits, "node_cnt")),),
-            since="25.05",
         ),
     )

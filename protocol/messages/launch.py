@@ -7,7 +7,7 @@ import msgspec
 from protocol.constants import MessageType
 from protocol.messages.common import StepId, SwitchStepinfo
 from protocol.messages.credentials import LaunchCredential, SbcastCredential
-from protocol.messages.gres import GresJobAlloc, GresPrep
+from protocol.messages.gres import GresAllocation
 from protocol.messages.stepmgr import JobOptions, JobRecord, NodeRecord, PartitionRecord
 from protocol.messages.steps import JobAccounting
 from protocol.schema import (
@@ -392,8 +392,7 @@ class KillJob(Record):
     details: str | None = None
     derived_ec: int = 0
     exit_code: int = 0
-    job_gres_info: list[GresJobAlloc] = []
-    job_gres_prep: GresPrep | list[GresPrep] | None = None
+    job_gres_prep: list[GresAllocation] | None = None
     step_id: StepId = msgspec.field(default_factory=StepId)
     het_job_id: int = 0
     job_state: int = 0
@@ -415,9 +414,8 @@ class KillJob(Record):
         Field("details", string),
         Field("derived_ec", u32),
         Field("exit_code", u32),
-        Field("job_gres_info", array(GresJobAlloc, u16), until="22.05"),
-        Field("job_gres_prep", GresPrep, since="23.02", until="24.11"),
-        Field("job_gres_prep", list_of(GresPrep), since="25.05"),
+        Field("job_gres_prep", array(GresAllocation, u16), until="24.11"),
+        Field("job_gres_prep", list_of(GresAllocation), since="25.05"),
         Field("step_id", StepId),
         Field("het_job_id", u32),
         Field("job_state", u32),
@@ -584,8 +582,7 @@ class BatchLaunch(Record):
 class PrologLaunch(Record):
     """Body of REQUEST_LAUNCH_PROLOG."""
 
-    job_gres_info: list[GresJobAlloc] = []
-    job_gres_prep: GresPrep | list[GresPrep] | None = None
+    job_gres_prep: list[GresAllocation] | None = None
     alloc_tls_cert: str | None = None
     job_id: int = 0
     het_job_id: int = 0
@@ -611,10 +608,9 @@ class PrologLaunch(Record):
     user_name: str | None = None
 
     WIRE = (
-        Field("job_gres_info", array(GresJobAlloc, u16), until="22.05"),
-        Field("job_gres_prep", GresPrep, since="23.02", until="24.11"),
+        Field("job_gres_prep", array(GresAllocation, u16), until="24.11"),
         Field("alloc_tls_cert", string, since="25.05"),
-        Field("job_gres_prep", list_of(GresPrep), since="25.05"),
+        Field("job_gres_prep", list_of(GresAllocation), since="25.05"),
         Field("job_id", u32, until="25.05"),
         Field("het_job_id", u32),
         Field("uid", u32),

@@ -360,7 +360,8 @@ class JobRecord(Record):
     spank_job_env: list[str | None] = []
     gres_list_req: list[GresJobState] = []
     gres_list_alloc: list[GresJobState] = []
-    details: int | LoadJobDetails = 0
+    details: int = 0
+    job_details: LoadJobDetails = msgspec.field(default_factory=LoadJobDetails)
     step_flag: int = 0
     chained_steps: list[JobRecordChainedSteps] | list[LoadStepState] | None = None
     bit_flags: int = 0
@@ -530,7 +531,7 @@ class JobRecord(Record):
         Field("details", u16, until="24.05"),
         If(
             "details == DETAILS_FLAG",
-            (Field("details", LoadJobDetails),),
+            (Field("job_details", LoadJobDetails),),
             until="24.05",
         ),
         Field("step_flag", u16, until="24.05"),
@@ -539,7 +540,7 @@ class JobRecord(Record):
         Field("has_details", boolean, since="24.11"),
         If(
             "has_details",
-            (Field("details", LoadJobDetails),),
+            (Field("job_details", LoadJobDetails),),
             since="24.11",
         ),
         Field("steps", list_of(LoadStepState), since="24.11"),
