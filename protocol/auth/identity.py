@@ -8,6 +8,7 @@ digest. An empty payload and hash type 1 (no digest, only the message number) ar
 from __future__ import annotations
 
 import hmac
+from typing import Literal
 
 import msgspec
 
@@ -131,10 +132,15 @@ def _check_body(frame: Frame, payload: bytes) -> None:
     if not payload:
         return
     if payload[0] == HASH_NONE:
-        expected = frame.msg_type.to_bytes(2, "big")
+        expected = frame.msg_type.to_bytes(2, _none_order(payload, frame.msg_type))
     elif payload[0] == HASH_K12:
         expected = body_digest(frame.msg_type, frame.body)
     else:
         raise BodyMismatch(f"hash type {payload[0]} is not supported")
     if not hmac.compare_digest(payload[1:], expected):
         raise BodyMismatch("the credential was made for another body")
+
+
+def _none_order(payload: bytes, msg_type: int) -> Literal["big", "little"]:
+    """Without a digest the number stands in the sender's own byte order, which is mostly little-endian."""
+    return "little" if payload[1:] == msg_type.to_bytes(2, "little") else "big"
