@@ -61,6 +61,7 @@ class _Step:
         self.received = b""
         self.script_pid = 0
         self.announced = False
+        self.status: dict[str, Any] | None = None
         self.attempts = attempts
 
 
@@ -178,7 +179,8 @@ class Launcher:
                     record = spool.read_record(directory, spool.STARTED) or {}
                     found.append(RunningStep(key, record.get("manager_pid", 0), record.get("script_pid", 0)))
                 else:
-                    found.append(FinishedStep(key, self._story(key)))
+                    status = spool.read_record(directory, spool.STATUS)
+                    found.append(FinishedStep(key, self._story(key, status)))
         return found
 
     def _entries(self) -> list[StepKey]:
@@ -288,24 +290,27 @@ class Launcher:
             if event["event"] == "started" and not step.announced:
                 step.script_pid, step.announced = event["pid"], True
                 self._announce(StepStarted(step.key, event["pid"]))
-        if not data:
+            elif event["event"] == "ended":
+                step.status = event["status"]
+        if not data or step.status:
             self._lose(step)
 
     def _lose(self, step: _Step) -> None:
-        """The connection is gone: the step has ended, was never begun, or has lost its manager."""
+        """The step has ended, was never begun, or has lost its manager."""
         directory = self.spool_dir / step.key.name
         self._selector.unregister(step.channel)
         with self._lock:
             step.channel.close()
             if self._stopping or self._steps.get(step.key) is not step:
                 return
-            if spool.read_record(directory, spool.STATUS) is None and not (directory / spool.STARTED).exists():
+            status = step.status or spool.read_record(directory, spool.STATUS)
+            if status is None and not (directory / spool.STARTED).exists():
                 if step.attempts < _MAX_ATTEMPTS:
                     log.warning("step was never begun, asking again", step=step.key.name, attempts=step.attempts)
                     self._request_manager(step.key, step.attempts + 1)
                     return
-                _give_up(directory)
-        story = self._story(step.key)
+                status = _give_up(directory)
+        story = self._story(step.key, status)
         if isinstance(story, StepEnded) and not step.announced and not story.lost:
             record = spool.read_record(directory, spool.STARTED) or {}
             self._announce(StepStarted(step.key, record.get("script_pid", 0)))
@@ -319,12 +324,10 @@ class Launcher:
         except Exception:
             log.exception("event handler failed", event_record=event)
 
-    def _story(self, key: StepKey) -> StepEnded | StepFailedToStart:
-        """How a step that has no manager any more ended, as far as the spool knows."""
-        directory = self.spool_dir / key.name
-        status = spool.read_record(directory, spool.STATUS)
+    def _story(self, key: StepKey, status: dict[str, Any] | None) -> StepEnded | StepFailedToStart:
+        """How a step that has no manager any more ended, by what its manager wrote down or said."""
         if status is None:
-            _kill_orphans(spool.read_record(directory, spool.STARTED) or {})
+            _kill_orphans(spool.read_record(self.spool_dir / key.name, spool.STARTED) or {})
             log.error("step lost its manager", step=key.name)
             return StepEnded(key, int(signal.SIGKILL), Usage(), lost=True)
         if status["error"] is not None:
@@ -353,15 +356,20 @@ def _connect(directory: Path) -> socket.socket | None:
     return channel
 
 
-def _give_up(directory: Path) -> None:
-    """Writes down that no manager could be had for a step, so that none begins it later."""
-    lock = spool.take_lock(directory)
-    if lock is None:
-        return
-    failure = {"stage": "manager", "error": "no step manager could be started", "wait_status": 256}
-    spool.write_record(directory, spool.STARTED, {})
-    spool.write_record(directory, spool.STATUS, failure | {"slurm_rc": ESLURMD_FORK_FAILED}, durable=True)
-    os.close(lock)
+def _give_up(directory: Path) -> dict[str, Any]:
+    """Writes down, where that is possible, that no manager could be had for a step, so that none begins it later."""
+    status = {
+        "stage": "manager",
+        "error": "no step manager could be started",
+        "wait_status": 256,
+        "slurm_rc": ESLURMD_FORK_FAILED,
+    }
+    try:
+        spool.write_record(directory, spool.STARTED, {})
+        spool.write_record(directory, spool.STATUS, status, durable=True)
+    except OSError as error:
+        log.error("cannot write down that a step failed", directory=str(directory), error=str(error))
+    return status
 
 
 def _kill_orphans(started: dict[str, Any]) -> None:

@@ -71,10 +71,10 @@ class StepKey(NamedTuple):
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One batch script to run on this node.
 
-    `environment` holds 'NAME=value' strings; text that is not UTF-8 travels as surrogate escapes. `nodes` is the
-    allocation's node list in order; `cpus_per_node` and `cpu_count_reps` are the run-length coded CPU counts on them.
+    `environment` holds 'NAME=value' strings; text that is not UTF-8 travels as surrogate escapes. `cpus_per_node` and `cpu_count_reps` are the run-length coded CPU counts on them.
     `cpu_ids` are the CPUs of this node that the step may use (empty: no binding). `memory_mib` is this node's share
-    (0: no limit); `mem_request` is what the user asked for, with `MEM_PER_CPU` set where it counts per CPU.
+    (0: no limit); `mem_request` is what the user asked for, with `MEM_PER_CPU` set where it counts per CPU. `start_s`
+    and `end_s` are the job's start and its expected end (0: not told, as before 23.02).
     """
 
     job_id: int
@@ -99,7 +99,6 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     std_err: str = ""
     open_mode: OpenMode = OpenMode.DEFAULT
     node_list: str = ""
-    nodes: tuple[str, ...] = ()
     node_id: int = 0
     ntasks: int = 0
     cpus_per_task: int = 0

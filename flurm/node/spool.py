@@ -44,17 +44,17 @@ def create(spool: Path, name: str, plan: Mapping[str, Any], script: bytes, uid: 
         return False
     fresh = spool / f"{_UNFINISHED}{name}-{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o711)
-    fresh.chmod(0o711)
-    _write(fresh / PLAN, json.dumps(plan).encode(), 0o600)
-    _write(fresh / SCRIPT, script, 0o700)
-    if os.geteuid() == 0:
-        os.chown(fresh / SCRIPT, uid, gid, follow_symlinks=False)
     try:
+        fresh.mkdir(mode=0o711)
+        fresh.chmod(0o711)
+        _write(fresh / PLAN, json.dumps(plan).encode(), 0o600)
+        _write(fresh / SCRIPT, script, 0o700)
+        if os.geteuid() == 0:
+            os.chown(fresh / SCRIPT, uid, gid, follow_symlinks=False)
         fresh.rename(final)
     except OSError:
         shutil.rmtree(fresh, ignore_errors=True)
-        return False
+        raise
     return True
 
 

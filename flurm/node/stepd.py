@@ -8,7 +8,7 @@ in the step's directory. Talk on every connection is one JSON object a line.
     from the daemon   {"do": "signal", "signum": 10, "target": "script"|"children"|"all"}
                       {"do": "terminate", "grace_s": 30, "reason": "DUE TO TIME LIMIT"}   CONT, TERM, later KILL
                       {"do": "suspend"}   {"do": "resume"}
-    to the daemon     {"event": "started", "pid": 4711}    {"event": "ended"}   (the story is in `status`)
+    to the daemon     {"event": "started", "pid": 4711}    {"event": "ended", "status": {what `status` holds}}
 
 Single-threaded; standard library only.
 """
@@ -23,6 +23,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from flurm.node import cgroups, processes, spool, task
 MEMORY_CHECK_S = 1.0
 CLEANUP_PATIENCE_S = 60.0
 SUSPEND_NOTICE_S = 2.0
+WRITE_AGAIN_MS = 1000
 OUT_OF_MEMORY = 253
 """Wait status that stands for 'killed for its memory' in Slurm (printed as 0:125)."""
 
@@ -80,7 +82,8 @@ class StepManager:
         self._record_started()
         failure = self._start()
         if failure is None:
-            self._record_started()
+            with contextlib.suppress(OSError):
+                self._record_started()
             self._tell({"event": "started", "pid": self.script_pid})
         while self.script_pid and self.wait_status is None:
             self._serve(self._next_deadline_ms())
@@ -283,8 +286,24 @@ class StepManager:
             "started_s": self.started_s,
             "ended_s": time.time(),
         }
-        spool.write_record(Path(), spool.STATUS, status | (failure or {}), durable=True)
-        self._tell({"event": "ended"})
+        self._report(status | (failure or {}))
+
+    def _report(self, status: dict[str, Any]) -> None:
+        """Writes down how the step ended and tells it; with a full disk tells it first and keeps trying to write."""
+        while True:
+            try:
+                spool.write_record(Path(), spool.STATUS, status, durable=True)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                print(
+                    f"flurm stepd: {self.plan['name']}: cannot write its status: {error}", file=sys.stderr, flush=True
+                )
+                self._tell({"event": "ended", "status": status})
+                self._serve(WRITE_AGAIN_MS)
+            else:
+                self._tell({"event": "ended", "status": status})
+                return
 
     def _tell(self, event: dict[str, Any]) -> None:
         for connection in self.connections.values():

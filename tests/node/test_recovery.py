@@ -23,16 +23,16 @@ ROOT = Path(flurm.__file__).parent.parent
 class Daemon:
     """A node daemon in a process of its own, which a test can kill."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *wrapper: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.node.daemon", str(place)],
+            [*wrapper, sys.executable, "-m", "tests.node.daemon", str(place)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
         )
 
-    def launch(self, job_id: int, script: str) -> None:
+    def launch(self, job_id: int, script: str | None) -> None:
         self.process.stdin.write(json.dumps([job_id, script]) + "\n")
         self.process.stdin.flush()
 
@@ -96,6 +96,22 @@ def test_jobs_run_on_when_their_daemon_is_killed_and_report_to_the_next_one(plac
         assert exit_code(first) == 41
     finally:
         node.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system of its own")
+def test_a_job_that_fills_the_spool_still_gets_its_exit_code_through(place):
+    (place / "spool").mkdir()
+    mount = f'mount -t tmpfs -o size=256k none "{place}/spool" && exec "$@"'
+    daemon = Daemon(place, "unshare", "-m", "sh", "-c", mount, "sh")
+    try:
+        daemon.launch(1, 'cat /dev/zero >> "$0" 2>/dev/null; exit 5')
+        daemon.await_lines("StepStarted 1", "StepEnded 1 1280")
+        daemon.launch(1, None)
+        daemon.await_lines("forgotten 1")
+        daemon.launch(2, "exit 6")
+        daemon.await_lines("StepEnded 2 1536")
+    finally:
+        daemon.kill()
 
 
 def test_a_job_that_ended_while_no_daemon_ran_is_found_until_it_is_forgotten(place, daemon):
