@@ -22,7 +22,7 @@ from flurm.storage.layout import Store
 from flurm.storage.writer import LogWriter
 
 STATE_MANAGER = "flurm_state_manager"
-TICK_S = 1.0
+TICK_S = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -50,15 +50,19 @@ class Consensus(GenServer):
         self._stop_predecessor()
         store: Store = self.system.env["store"]
         store.reopen()
-        target, system = self.pid, self.system
-        writer = store.writer(lambda event: system.cast(target, event))
-        writer.start()
-        self.system.terms["log_writer"] = writer
+        writer = self._start_writer(store)
         member = self.system.env["config"].controller_name
         state = State(RaftServer(member, [member]), writer, store)
         self._carry_out(state, state.server.handle(store.recovered()))
         self.send_after(TICK_S, v.Tick(0))
         return Ok(state)
+
+    def _start_writer(self, store: Store) -> LogWriter:
+        target, system = self.pid, self.system
+        writer = store.writer(lambda event: system.cast(target, event))
+        writer.start()
+        self.system.terms["log_writer"] = writer
+        return writer
 
     def _stop_predecessor(self) -> None:
         """A killed predecessor cannot stop its writer; two writers on one log must never be."""
@@ -111,11 +115,16 @@ class Consensus(GenServer):
         self.system.terms["consensus"] = state.server.status() if effects else self.system.terms.get("consensus")
 
     def _hand_out(self, state: State, sender: Sender) -> None:
-        """Give a (new) state manager the newest snapshot and every commit since; later ones follow as they come."""
+        """Give a (new) state manager the newest snapshot and every commit since; later ones follow as they come.
+
+        The log must not be read beside its writer, which therefore finishes first and is started anew.
+        """
+        state.writer.stop()
         newest = state.store.snapshots.newest().snapshot
         index = newest.index if newest else 0
-        self.reply(sender, m.Recovered(newest.payload if newest else None, index))
         entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
+        state.writer = self._start_writer(state.store)
+        self.reply(sender, m.Recovered(newest.content if newest else None, index))
         self.cast(STATE_MANAGER, m.Committed(entries, (None,) * len(entries)))
         state.subscribed = True
 

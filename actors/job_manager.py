@@ -57,6 +57,7 @@ class JobManager(GenServer):
                 if refusal is not None:
                     return Reply(refusal, state)
                 state.submitted += 1
+                self.system.env["counters"].jobs_submitted += 1
                 self._execute(command, sender)
             case m.Request(c.RegisterNode() as command):
                 self.cast(NODE_MANAGER, m.NodeReport(command, sender))
@@ -71,10 +72,20 @@ class JobManager(GenServer):
             case m.Carry(effects):
                 for effect in effects:
                     if isinstance(effect, JobEnded):
-                        state.ended[effect.state] = state.ended.get(effect.state, 0) + 1
+                        self._count_end(effect.state, state)
             case _:
                 raise NotImplementedError(repr(message))
         return NoReply(state)
+
+    def _count_end(self, how: str, state: State) -> None:
+        state.ended[how] = state.ended.get(how, 0) + 1
+        counters = self.system.env["counters"]
+        if how == "COMPLETED":
+            counters.jobs_completed += 1
+        elif how == "CANCELLED":
+            counters.jobs_cancelled += 1
+        else:
+            counters.jobs_failed += 1
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         if message == "clock":

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from flurm.core.commands import AnyCommand
-from flurm.core.effects import Effect, Reply
+from flurm.core.effects import Effect
 from flurm.core.records import Cluster
 from flurm.otp import Sender
 from flurm.raft.effects import RejectReason
@@ -111,14 +111,6 @@ class MakePlan(msgspec.Struct, frozen=True):
     now_s: int
 
 
-class Reorder(msgspec.Struct, frozen=True):
-    """Call to a scheduler plugin that orders: the same ids in its order."""
-
-    cluster: Cluster
-    order: tuple[int, ...]
-    now_s: int
-
-
 class CycleReport(msgspec.Struct, frozen=True):
     """What one scheduling cycle did."""
 
@@ -126,9 +118,3 @@ class CycleReport(msgspec.Struct, frozen=True):
     started: int = 0
     duration_us: int = 0
     proposed: bool = False
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """Answer of a command, on its way to somebody who did not wait in a call."""
-
-    reply: Reply | Unavailable

@@ -13,7 +13,7 @@ import msgspec
 from actors import messages as m
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, Ok, Reply, Sender
-from flurm.sched.order import queue_order
+from flurm.sched.queue import queue_order
 
 
 class State(msgspec.Struct):

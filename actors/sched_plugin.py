@@ -1,19 +1,27 @@
-"""What all scheduler plugin processes share: a policy, asked for plans.
+"""Scheduler plugin process: a policy, asked for plans. One process each for fifo, backfill, fairshare and a site's own.
 
-Calls    MakePlan -> Plan; Reorder -> tuple of job ids
+Args     policy: "module:Class", a flurm.sched.policies.Policy
+Calls    MakePlan -> flurm.sched.plan.Plan
 Effects  none: a policy is pure, the engine proposes what it decides
 Errors   a policy that raises crashes its process and costs one cycle
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import importlib
+from typing import Any
 
 import msgspec
 
 from actors import messages as m
 from flurm.otp import GenServer, Ok, Reply, Sender
 from flurm.sched.policies import Policy
+
+BUILT_IN = {
+    "flurm_sched_fifo": "flurm.sched.policies:Fifo",
+    "flurm_sched_backfill": "flurm.sched.policies:Backfill",
+    "flurm_sched_fairshare": "flurm.sched.policies:Fairshare",
+}
 
 
 class State(msgspec.Struct):
@@ -24,19 +32,20 @@ class State(msgspec.Struct):
 
 
 class SchedulerPlugin(GenServer):
-    """Base of plugin processes; a site's own one names its policy class."""
+    """Answers the engine with what its policy decides."""
 
     vsn = 1
-    policy_class: ClassVar[type[Policy]]
 
     def init(self, args: dict[str, Any]) -> Ok:
-        return Ok(State(self.policy_class()))
+        module, _, name = args["policy"].partition(":")
+        return Ok(State(getattr(importlib.import_module(module), name)()))
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply:
         match request:
             case m.MakePlan(cluster, order, now_s):
                 state.plans += 1
                 return Reply(state.policy.plan(cluster, order, now_s), state)
-            case m.Reorder(cluster, order, now_s):
-                return Reply(state.policy.reorder(cluster, order, now_s), state)
         raise NotImplementedError(repr(request))
+
+    def format_status(self, state: State) -> Any:
+        return {"policy": type(state.policy).__name__, "plans": state.plans}

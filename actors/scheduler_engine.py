@@ -1,4 +1,4 @@
-"""Scheduler engine: decides when to plan, on which snapshot, with which plugins in which order.
+"""Scheduler engine: decides when to plan, on which snapshot, with which plugin.
 
 Calls    RunCycle -> CycleReport; "status" -> dict
 Casts    Changed, from whoever changed something that may let a job start
@@ -11,21 +11,25 @@ timer plans as well, because time itself lets jobs start.
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import msgspec
 import structlog
 
 from actors import messages as m
+from actors.sched_plugin import BUILT_IN
 from flurm.core import commands as c
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Reply, Response, ResponseDown, Sender
 
 STATE_MANAGER = "flurm_state_manager"
 QUEUE_MANAGER = "flurm_queue_manager"
+PLUGIN_SUP = "flurm_sched_plugin_sup"
 PLUGIN_TIMEOUT_S = 30.0
 PROPOSAL_TIMEOUT_S = 30.0
 MAX_CYCLE_S = 60
+BOUNDS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000)
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +45,14 @@ class Statistics(msgspec.Struct):
     queue_length: int = 0
     started: int = 0
     failures: int = 0
+    bounds_ms: tuple[float, ...] = BOUNDS_MS
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
 
 class State(msgspec.Struct):
-    """Which plugins, what is under way, and the figures."""
+    """Which plugin, what is under way, and the figures."""
 
-    plugins: tuple[str, ...]
+    plugin: str
     interval_s: float
     planned: Cluster | None = None
     planned_s: int = 0
@@ -63,7 +69,7 @@ class SchedulerEngine(GenServer):
 
     def init(self, args: dict[str, Any]) -> Ok:
         config = self.system.env["config"]
-        state = State(plugins=(config.scheduler_plugin,), interval_s=config.schedule_interval / 1000)
+        state = State(plugin=config.scheduler_plugin, interval_s=config.schedule_interval / 1000)
         self.system.terms["scheduler_statistics"] = state.statistics
         self.send_after(state.interval_s, "timer")
         self.cast(self.pid, m.Changed())
@@ -111,36 +117,39 @@ class SchedulerEngine(GenServer):
             return m.CycleReport()
         began = self.monotonic_s()
         try:
-            order = self._order(state, cluster, now_s)
-            plan = self.call(state.plugins[0], m.MakePlan(cluster, order, now_s), PLUGIN_TIMEOUT_S)
+            self._ensure_plugins(state)
+            order = self.call(QUEUE_MANAGER, m.QueueOrder(cluster, now_s), PLUGIN_TIMEOUT_S)
+            plan = self.call(state.plugin, m.MakePlan(cluster, order, now_s), PLUGIN_TIMEOUT_S)
         except OtpError as error:
             state.statistics.failures += 1
-            log.error("scheduling cycle failed", plugin=state.plugins[0], reason=str(error))
+            log.error("scheduling cycle failed", plugin=state.plugin, reason=str(error))
             return m.CycleReport()
         state.planned, state.planned_s = cluster, now_s
         duration_us = int((self.monotonic_s() - began) * 1e6)
         self._count(state.statistics, duration_us, len(order), len(plan.starts))
+        self.system.env["counters"].scheduler.add(duration_us, len(order), len(order))
         if plan.starts or plan.outlooks:
             state.proposing = True
             command = c.ApplyPlan(now_s=now_s, starts=plan.starts, outlooks=plan.outlooks)
             self.send_request(STATE_MANAGER, m.Request(command), "plan")
         return m.CycleReport(len(order), len(plan.starts), duration_us, state.proposing)
 
-    def _order(self, state: State, cluster: Cluster, now_s: int) -> tuple[int, ...]:
-        """The queue manager's order, as the ordering plugins before the last one change it."""
-        order = self.call(QUEUE_MANAGER, m.QueueOrder(cluster, now_s), PLUGIN_TIMEOUT_S)
-        for plugin in state.plugins[1:]:
-            order = self.call(plugin, m.Reorder(cluster, order, now_s), PLUGIN_TIMEOUT_S)
-        return order
+    def _ensure_plugins(self, state: State) -> None:
+        """Start the plugins that are not there: the first time, and after their supervisor was restarted."""
+        known = {**BUILT_IN, **self.system.env.get("scheduler_plugins", {})}
+        for name in {*BUILT_IN, state.plugin}:
+            if self.system.whereis(name) is None:
+                self.system.start_child(PLUGIN_SUP, {"policy": known[name]}, name)
 
     def _count(self, statistics: Statistics, duration_us: int, depth: int, started: int) -> None:
         statistics.cycles += 1
         statistics.last_us = duration_us
         statistics.longest_us = max(statistics.longest_us, duration_us)
         statistics.total_us += duration_us
+        statistics.buckets[bisect.bisect_left(statistics.bounds_ms, duration_us / 1000)] += 1
         statistics.depth += depth
         statistics.queue_length = depth
         statistics.started += started
 
     def format_status(self, state: State) -> Any:
-        return {"plugins": state.plugins, "interval_s": state.interval_s, **msgspec.structs.asdict(state.statistics)}
+        return {"plugin": state.plugin, "interval_s": state.interval_s, **msgspec.structs.asdict(state.statistics)}

@@ -83,6 +83,7 @@ class Listener:
         self._partials: dict[int, _Partial] = {}
         self._swept_s = 0.0
         self._closed = False
+        self._open = threading.Event()
         self._socket = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET)
         self._socket.setblocking(False)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
@@ -90,13 +91,17 @@ class Listener:
         self._selector.register(self._socket, selectors.EVENT_READ, None)
         self._ready: list[Arrival] = []
 
+    def open(self) -> None:
+        """Begin to give out frames; until then clients wait in the backlog."""
+        self._open.set()
+
     def waiting(self) -> int:
         """Connections whose frame is not complete."""
         return len(self._partials)
 
     def next(self, timeout_s: float) -> Arrival | None:
         """The next complete frame, or None when none came in time, or another handler led all the while."""
-        if not self._lead.acquire(timeout=timeout_s):
+        if not self._open.wait(timeout_s) or not self._lead.acquire(timeout=timeout_s):
             return None
         try:
             return self._wait(time.monotonic() + timeout_s)

@@ -7,10 +7,10 @@ import socket
 import time
 from typing import NamedTuple
 
-from protocol.auth import make_request
-from protocol.auth.munge import MungeKey
+from protocol.auth import Signer
 from protocol.codec import decode_body
 from protocol.errors import ProtocolError
+from protocol.exchange import make_request
 from protocol.frame import Frame, FrameReader, decode_frame
 from protocol.schema import Record
 
@@ -21,12 +21,8 @@ class Unreachable(Exception):
     """The peer did not take the request or did not answer it."""
 
 
-class Signer(NamedTuple):
-    """Who we are to others: the shared key and our own identity."""
-
-    key: MungeKey
-    uid: int
-    gid: int
+class NoAnswer(Unreachable):
+    """The peer took the request and closed the connection without a byte."""
 
 
 class Answer(NamedTuple):
@@ -47,10 +43,9 @@ def call(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     limit: int = 1 << 30,
 ) -> Answer:
-    """Send a request and wait for its reply. Raises Unreachable when there is none, ProtocolError when it is broken."""
-    request = make_request(
-        msg_type, record, version, key=signer.key, uid=signer.uid, gid=signer.gid, now_s=int(time.time())
-    )
+    """Send a request and wait for its reply. Raises Unreachable when there is none, NoAnswer when the peer
+    closes instead, ProtocolError when it is broken."""
+    request = make_request(msg_type, record, version, signer, time.time())
     deadline_s = time.monotonic() + timeout_s
     where = f"{address[0]}:{address[1]}"
     try:
@@ -61,7 +56,7 @@ def call(
     except OSError as error:
         raise Unreachable(f"{where}: {error}") from error
     if data is None:
-        raise Unreachable(f"{where}: closed without an answer")
+        raise NoAnswer(f"{where}: closed without an answer")
     frame = decode_frame(data)
     try:
         body = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)

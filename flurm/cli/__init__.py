@@ -1,0 +1,1 @@
+"""The `flurm` and `flurmd` programs."""

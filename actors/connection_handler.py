@@ -1,0 +1,129 @@
+"""Connection handler: one connection at a time, from its complete frame to its close.
+
+Infos    SERVE, to itself: take the next connection from the listener and serve it
+Effects  reads are answered from the published state in this thread; writes are calls to the manager that owns them
+Errors   what the peer does wrong is answered or closed, counted and logged; a bug crashes this handler and costs this
+         one connection
+
+Handlers are a bounded pool: there are always some idle, up to `connection_handlers_max` when all are busy, and those
+beyond `connection_handlers` go again after an idle time.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors.net.listener import Arrival, Listener, close, send_all
+from actors.net.serving import Exchange, Refusal, Service
+from flurm.otp import GenServer, NoReply, Ok, OtpError, Stop
+from protocol.errors import DecodeError
+
+SERVE = "serve"
+WAIT_S = 0.5
+SEND_TIMEOUT_S = 30.0
+SPARE_IDLE_S = 10.0
+POOL = "flurm_acceptor_pool"
+
+log = structlog.get_logger(__name__)
+
+
+class State(msgspec.Struct):
+    """What this handler has done, and whether it is one of the spare ones."""
+
+    listener: Listener
+    service: Service
+    spare: bool
+    served: int = 0
+    idle_since_s: float = 0.0
+
+
+
+
+class ConnectionHandler(GenServer):
+    """Serves connections until it is told to stop."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        state = State(
+            listener=self.system.env["listener"],
+            service=self.system.env["service"],
+            spare=bool(args.get("spare")),
+            idle_since_s=self.monotonic_s(),
+        )
+        self.info(self.pid, SERVE)
+        return Ok(state)
+
+    def handle_info(self, message: Any, state: State) -> NoReply | Stop:
+        if message != SERVE:
+            return NoReply(state)
+        pool = state.service.pool
+        pool.waiting += 1
+        try:
+            arrival = state.listener.next(WAIT_S)
+        finally:
+            pool.waiting -= 1
+        if arrival is None:
+            if state.spare and self.monotonic_s() - state.idle_since_s > SPARE_IDLE_S:
+                return Stop("normal", state)
+        else:
+            if pool.waiting <= 0:
+                self._call_for_help(state)
+            self._serve(arrival, state)
+            state.idle_since_s = self.monotonic_s()
+        self.info(self.pid, SERVE)
+        return NoReply(state)
+
+    def _call_for_help(self, state: State) -> None:
+        """Nobody is left to take the next connection: have one more handler started, without waiting for it."""
+        if state.service.grow():
+            state.service.start_spare(self.system, POOL)
+
+    def _serve(self, arrival: Arrival, state: State) -> None:
+        began_s = time.monotonic()
+        connection = arrival.connection
+        try:
+            exchange = state.service.open(arrival.data, arrival.peer)
+            reply = self._answer(exchange, state)
+            self.ensure_alive()
+            if reply is not None:
+                send_all(connection, reply, SEND_TIMEOUT_S)
+            state.service.count(exchange, time.monotonic() - began_s)
+        except DecodeError as error:
+            state.service.count_refusal("undecodable")
+            log.warning("request undecodable", peer=arrival.peer[0], reason=str(error))
+        except Refusal as refusal:
+            state.service.count_refusal(refusal.kind)
+            log.warning("request refused", peer=arrival.peer[0], kind=refusal.kind, reason=refusal.detail)
+            if refusal.reply is not None:
+                self._send_quietly(connection, refusal.reply)
+        except OSError as error:
+            log.debug("client gone", peer=arrival.peer[0], reason=str(error))
+        finally:
+            state.served += 1
+            close(connection)
+
+    def _answer(self, exchange: Exchange, state: State) -> bytes | None:
+        """The reply's bytes; a manager that died or is late is an error to the client, not to this handler."""
+        try:
+            return state.service.answer(exchange, self.system)
+        except OtpError as error:
+            log.error("request failed", message=exchange.name, reason=str(error))
+            return state.service.failure(exchange)
+
+    def _send_quietly(self, connection: Any, data: bytes) -> None:
+        try:
+            send_all(connection, data, SEND_TIMEOUT_S)
+        except OSError as error:
+            log.debug("client gone", reason=str(error))
+
+    def terminate(self, reason: Any, state: State) -> None:
+        if state.spare:
+            state.service.spare_ended()
+
+    def format_status(self, state: State) -> Any:
+        return {"served": state.served, "spare": state.spare}

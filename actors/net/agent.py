@@ -1,0 +1,168 @@
+"""What node agents do: one task, one node, one RPC, in a thread of the node manager's pool.
+
+`tasks_of` breaks an effect into tasks, `is_wanted` asks the state whether a task still makes sense, `carry_out` does it
+and says what came of it as commands. Node daemons take every task twice without harm.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors.net import rpc
+from flurm.bridge import launch
+from flurm.core import commands as c
+from flurm.core.effects import Effect, LaunchBatch, PingNodes, SignalJob, TerminateJob
+from flurm.core.enums import JobState, NodeState
+from flurm.core.records import Cluster, Job, Node
+from flurm.storage.errors import StorageError
+from protocol.constants import MessageType
+from protocol.errors import ProtocolError
+from protocol.versions import OLDEST
+
+TERMINATE_AGAIN_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Kind(enum.Enum):
+    """What a task is about."""
+
+    LAUNCH = "launch"
+    TERMINATE = "terminate"
+    SIGNAL = "signal"
+    PING = "ping"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Something to tell one node; equal tasks are the same task."""
+
+    kind: Kind
+    node: str
+    job_id: int = 0
+    restarts: int = 0
+    signal: SignalJob | None = None
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What came of a task."""
+
+    task: Task
+    attempt: int
+    reached: bool
+    done: bool
+    commands: tuple[c.AnyCommand, ...] = ()
+    error: str = ""
+    retry_after_s: float | None = None
+
+
+def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
+    """The tasks of an effect, one for each node that it concerns."""
+    match effect:
+        case LaunchBatch(job_id):
+            job = cluster.jobs.get(job_id)
+            return [Task(Kind.LAUNCH, job.batch_host, job_id, job.restarts)] if job and job.batch_host else []
+        case TerminateJob(job_id, nodes):
+            job = cluster.jobs.get(job_id)
+            restarts = job.restarts if job else 0
+            return [Task(Kind.TERMINATE, name, job_id, restarts) for name in nodes]
+        case SignalJob(job_id, nodes):
+            return [Task(Kind.SIGNAL, name, job_id, signal=effect) for name in nodes]
+        case PingNodes(nodes):
+            return [Task(Kind.PING, name) for name in nodes]
+    return []
+
+
+def is_wanted(task: Task, cluster: Cluster) -> bool:
+    """Whether the state still asks for this."""
+    node = cluster.nodes.get(task.node)
+    if node is None:
+        return False
+    job = cluster.jobs.get(task.job_id)
+    match task.kind:
+        case Kind.LAUNCH:
+            return job is not None and job.state is JobState.RUNNING and job.launch == "wanted"
+        case Kind.TERMINATE:
+            return job is None or bool(job.completing >> node.index & 1) or job.id not in node.jobs
+        case Kind.SIGNAL:
+            return job is not None and job.state in (JobState.RUNNING, JobState.SUSPENDED)
+    return True
+
+
+def carry_out(task: Task, attempt: int, cluster: Cluster, env: dict[str, Any], tell: Callable[[Sent], None]) -> None:
+    """Do a task and tell the node manager what came of it; runs in an agent's thread and never raises."""
+    node = cluster.nodes[task.node]
+    try:
+        tell(_DO[task.kind](task, attempt, cluster, node, env))
+    except rpc.Unreachable as error:
+        tell(Sent(task, attempt, reached=False, done=False, error=str(error)))
+    except (ProtocolError, StorageError) as error:
+        log.error("node task failed", task=task.kind.value, node=task.node, job=task.job_id, reason=str(error))
+        tell(Sent(task, attempt, reached=True, done=False, error=str(error)))
+    except Exception as error:
+        log.exception("node agent crashed", task=task.kind.value, node=task.node, job=task.job_id)
+        tell(Sent(task, attempt, reached=True, done=False, error=repr(error), retry_after_s=10.0))
+
+
+def _version(node: Node) -> int:
+    """A node is spoken to in the version it registered with."""
+    return node.facts.protocol_version if node.facts and node.facts.protocol_version else OLDEST
+
+
+def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any]) -> rpc.Answer:
+    config = env["config"]
+    address = (node.address or node.hostname or node.name, node.port)
+    return rpc.call(
+        address, msg_type, record, version=_version(node), signer=env["signer"], timeout_s=config.message_timeout
+    )
+
+
+def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    job = cluster.jobs[task.job_id]
+    record = launch.batch_launch(
+        job, cluster, version=_version(node), blobs=env["store"].blobs, config=env["config"], signer=env["signer"],
+        now_s=int(time.time()),
+    )  # fmt: skip
+    answer = _call(node, MessageType.REQUEST_BATCH_JOB_LAUNCH, record, env)
+    verdict = launch.verdict_of(answer.msg_type, answer.body)
+    now_s = int(time.time())
+    if verdict.retry:
+        return Sent(task, attempt, reached=True, done=False, error=verdict.error or "busy")
+    done = c.LaunchDone(now_s=now_s, job_id=job.id, restarts=job.restarts, error=verdict.error)
+    if verdict.error is not None:
+        log.error("launch refused", job=job.id, node=node.name, reason=verdict.error)
+    return Sent(task, attempt, reached=True, done=True, commands=(done,))
+
+
+def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    job: Job | None = cluster.jobs.get(task.job_id)
+    if node.state is NodeState.DOWN and job is None:
+        return Sent(task, attempt, reached=True, done=True)
+    msg_type, record = launch.termination(task.job_id, job, node, version=_version(node), now_s=int(time.time()))
+    answer = _call(node, msg_type, record, env)
+    if launch.is_already_gone(answer.msg_type, answer.body):
+        command = c.EpilogDone(now_s=int(time.time()), job_id=task.job_id, node=node.name)
+        return Sent(task, attempt, reached=True, done=True, commands=(command,))
+    return Sent(task, attempt, reached=True, done=job is None, retry_after_s=TERMINATE_AGAIN_S)
+
+
+def _signal(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    assert task.signal is not None
+    record = launch.signal(cluster.jobs[task.job_id], task.signal, version=_version(node))
+    _call(node, MessageType.REQUEST_SIGNAL_TASKS, record, env)
+    return Sent(task, attempt, reached=True, done=True)
+
+
+def _ping(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    registered = node.facts is not None and node.state is NodeState.IDLE
+    msg_type = MessageType.REQUEST_PING if registered else MessageType.REQUEST_NODE_REGISTRATION_STATUS
+    _call(node, msg_type, None, env)
+    return Sent(task, attempt, reached=True, done=True)
+
+
+_DO = {Kind.LAUNCH: _launch, Kind.TERMINATE: _terminate, Kind.SIGNAL: _signal, Kind.PING: _ping}

@@ -1,0 +1,206 @@
+"""How a frame becomes an answer: authenticate, decode, route, encode.
+
+One `Service` is shared by all connection handlers; it holds no state of a request. Reads are answered here, from the
+published cluster. Writes become a call to the manager that owns them, and the handler's thread waits for the commit.
+
+What a peer does wrong ends in `Refusal`, with the reply that Slurm's daemons give where they give one: a credential
+that does not hold gets an authentication error, everything else a closed connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors import messages as m
+from actors.net.names import SystemNames
+from flurm.bridge import queries, replies, requests
+from flurm.bridge.show_nodes import Load
+from flurm.core.effects import Rejected
+from flurm.otp import OtpError, System
+from protocol.auth import CredentialError, Identity, ReplayCache, Signer, authenticate
+from protocol.codec import encode_body, message_name
+from protocol.constants import HeaderFlag, MessageType
+from protocol.errno import Errno
+from protocol.frame import Frame, decode_frame, encode_frame
+from protocol.messages import NodeRegistration, ReturnCode
+from protocol.schema import Record
+from protocol.versions import NEWEST, Version, is_supported
+
+CALL_TIMEOUT_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Refusal(Exception):
+    """A request that is not served; `reply` is what the peer is told, None for a silent close."""
+
+    def __init__(self, kind: str, detail: str, reply: bytes | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.reply = reply
+
+
+class Exchange(msgspec.Struct):
+    """One request on its way."""
+
+    frame: Frame
+    identity: Identity
+    record: Record | None
+    peer: tuple[str, int]
+
+    @property
+    def name(self) -> str:
+        """The request's name in Slurm's words."""
+        return message_name(self.frame.msg_type)
+
+
+class Pool(msgspec.Struct):
+    """How many handlers there are and how many wait for a connection; changed under the GIL only."""
+
+    waiting: int = 0
+    spares: int = 0
+
+
+class Service:
+    """Everything that serving a frame needs and that outlives a handler."""
+
+    def __init__(self, env: dict[str, Any], terms: dict[str, Any], *, handlers: int = 8, handlers_max: int = 64) -> None:
+        self.env = env
+        self.terms = terms
+        self.pool = Pool()
+        self.handlers = handlers
+        self.refused: dict[str, int] = {}
+        self._names = SystemNames()
+        self._loads: dict[str, Load] = terms.setdefault("loads", {})
+        self._handlers_max = handlers_max
+        self._signer: Signer = env["signer"]
+        self._replays = ReplayCache()
+        self._replays_lock = threading.Lock()
+        self._growing = threading.Lock()
+
+    def open(self, data: bytes, peer: tuple[str, int]) -> Exchange:
+        """Authenticate and decode a frame. Raises Refusal, DecodeError."""
+        frame = decode_frame(data)
+        if not is_supported(frame.version):
+            raise Refusal("version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame))
+        try:
+            with self._replays_lock:
+                identity = authenticate(frame, self._signer.key, time.time(), self._replays)
+        except CredentialError as error:
+            reply = self._return_code(frame, Errno.SLURM_PROTOCOL_AUTHENTICATION_ERROR)
+            raise Refusal(type(error).__name__, str(error), reply) from error
+        record = self.terms["decoder"].decode(frame.msg_type, frame.body, frame.version)
+        return Exchange(frame, identity, record, peer)
+
+    def answer(self, exchange: Exchange, system: System) -> bytes | None:
+        """The reply to an authentic request; None to close without one. Raises OtpError when a manager is gone."""
+        context = self._context(exchange)
+        frame = exchange.frame
+        if isinstance(exchange.record, NodeRegistration):
+            self._loads[exchange.record.node_name or ""] = Load(exchange.record.cpu_load, exchange.record.free_mem)
+        found = queries.answer(frame.msg_type, exchange.record, context)
+        if found is not None:
+            return self._reply(frame, *found)
+        call = requests.to_call(frame.msg_type, exchange.record, context)
+        if call is None:
+            log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
+            return self._return_code(frame, Errno.EINVAL)
+        if isinstance(call, Rejected):
+            return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
+        if isinstance(call, requests.Control):
+            outcome = self.env["control"].carry_out(call)
+            return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
+        if call.no_reply_needed:
+            system.cast(call.manager, m.Request(call.command))
+            return None
+        reply = system.call(call.manager, m.Request(call.command), CALL_TIMEOUT_S)
+        if isinstance(reply, m.Unavailable):
+            return self._return_code(frame, _errno_of(reply))
+        return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
+
+    def failure(self, exchange: Exchange) -> bytes:
+        """What a client is told when a manager did not answer."""
+        return self._return_code(exchange.frame, Errno.SLURM_COMMUNICATIONS_SEND_ERROR)
+
+    def count(self, exchange: Exchange, duration_s: float) -> None:
+        """Note a served request."""
+        self.env["counters"].count_request(exchange.frame.msg_type, exchange.identity.uid, int(duration_s * 1e6))
+
+    def count_refusal(self, kind: str) -> None:
+        """Note a request that was not served."""
+        self.refused[kind] = self.refused.get(kind, 0) + 1
+
+    def grow(self) -> bool:
+        """Whether one more handler may be started; the caller then starts it."""
+        with self._growing:
+            if self.pool.spares >= self._handlers_max - self.handlers:
+                return False
+            self.pool.spares += 1
+            return True
+
+    def start_spare(self, system: System, pool: str) -> None:
+        """Start a handler from a thread of its own: the caller has a request to serve."""
+        threading.Thread(target=self._start_spare, args=(system, pool), daemon=True).start()
+
+    def _start_spare(self, system: System, pool: str) -> None:
+        try:
+            system.start_child(pool, {"spare": True})
+        except OtpError as error:
+            self.spare_ended()
+            log.warning("no further connection handler", reason=str(error))
+
+    def spare_ended(self) -> None:
+        """A spare handler is gone."""
+        with self._growing:
+            self.pool.spares -= 1
+
+    def _context(self, exchange: Exchange) -> queries.Context:
+        store = self.env["store"]
+        return queries.Context(
+            cluster=self.terms["cluster"],
+            version=exchange.frame.version,
+            uid=exchange.identity.uid,
+            gid=exchange.identity.gid,
+            now_s=int(time.time()),
+            config=self.env["config"],
+            names=self._names,
+            loads=self._loads.get,
+            read_blob=store.blobs.get,
+            store_blobs=store.blobs.put_many,
+            counters=self.env["counters"],
+            kept=self.terms["kept"],
+            started_s=self.env["started_s"],
+            peer=exchange.peer,
+        )
+
+    def _reply(self, request: Frame, msg_type: int, body: Record | bytes | None) -> bytes:
+        """A reply frame in the request's version: signed until 22.05, without a credential from 23.02 on."""
+        data = body if isinstance(body, bytes) else encode_body(msg_type, body, request.version)
+        reply = Frame(msg_type, request.version, request.flags & ~HeaderFlag.NO_AUTH_CRED, data)
+        if request.version >= Version.V23_02:
+            reply.flags |= HeaderFlag.NO_AUTH_CRED
+        else:
+            reply.auth = self._signer.auth_section(msg_type, data, time.time())
+        return encode_frame(reply)
+
+    def _return_code(self, request: Frame, code: int) -> bytes:
+        return self._reply(request, MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=code))
+
+    def _bad_version(self, request: Frame) -> bytes | None:
+        """A peer that is too new may read an answer in our newest version; one that is too old reads nothing we write."""
+        if request.version < NEWEST:
+            return None
+        answer = Frame(request.msg_type, NEWEST, 0)
+        return self._return_code(answer, Errno.SLURM_PROTOCOL_VERSION_ERROR)
+
+
+def _errno_of(unavailable: m.Unavailable) -> int:
+    return requests.errno_of_unavailable(unavailable.reason.name)
+
+

@@ -1,0 +1,183 @@
+"""Node manager: owns the rules of nodes, the heartbeat monitor, and everything that is sent to node daemons.
+
+Calls    Request(UpdateNode) -> Reply | Unavailable; "status" -> dict
+Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) from the state manager
+         NodeReport(RegisterNode) from the job manager, answered when it is committed
+Infos    Sent(...) from the agents; its own timers
+Effects  RPCs to node daemons, by a bounded pool of agents; commands to the state manager
+Errors   a node that does not answer is a fact, not an error; an exception is a bug and crashes the process
+
+Nothing here is remembered that matters: what must happen stands in the cluster's state, and a new node manager takes
+it up again (`flurm.core.recovery`). A task that fails is tried again until the state no longer asks for it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors import messages as m
+from actors.net import agent
+from flurm.core import commands as c
+from flurm.core.effects import Effect, LaunchBatch, PingNodes, TerminateJob
+from flurm.core.enums import JobState, NodeState
+from flurm.core.records import Cluster, Node
+from flurm.core.recovery import outstanding
+from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sender
+
+STATE_MANAGER = "flurm_state_manager"
+AGENTS = 16
+RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Timer: try this task again."""
+
+    task: agent.Task
+    attempt: int
+
+
+class State(msgspec.Struct):
+    """Tasks under way, silence by node, and the pool that sends."""
+
+    pool: ThreadPoolExecutor
+    busy: set[agent.Task] = msgspec.field(default_factory=set)
+    failures: dict[str, int] = msgspec.field(default_factory=dict)
+    heard_s: dict[str, float] = msgspec.field(default_factory=dict)
+    waiting: dict[int, Sender] = msgspec.field(default_factory=dict)
+    requests: int = 0
+
+
+class NodeManager(GenServer):
+    """Talks to node daemons on behalf of the cluster."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        config = self.system.env["config"]
+        self._heartbeat_s = config.heartbeat_interval / 1000
+        pool = ThreadPoolExecutor(AGENTS, thread_name_prefix="flurm-node-agent")
+        self.send_after(self._heartbeat_s, "heartbeat")
+        return Ok(State(pool), continue_="recover")
+
+    def handle_continue(self, what: Any, state: State) -> NoReply:
+        cluster = self._cluster()
+        self._carry(outstanding(cluster), state)
+        self._carry((PingNodes(cluster.node_order),), state)
+        return NoReply(state)
+
+    def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
+        match request:
+            case m.Request(c.UpdateNode() as command):
+                self.cast(STATE_MANAGER, m.Execute(command, sender))
+                return NoReply(state)
+            case "status":
+                return Reply(self.format_status(state), state)
+        raise NotImplementedError(repr(request))
+
+    def handle_cast(self, message: Any, state: State) -> NoReply:
+        match message:
+            case m.Carry(effects):
+                self._carry(effects, state)
+            case m.NodeReport(command, reply_to):
+                self._registered(command, reply_to, state)
+            case _:
+                raise NotImplementedError(repr(message))
+        return NoReply(state)
+
+    def handle_info(self, message: Any, state: State) -> NoReply:
+        match message:
+            case agent.Sent():
+                self._sent(message, state)
+            case Retry(task, attempt):
+                self._send(task, state, attempt)
+            case "heartbeat":
+                self.send_after(self._heartbeat_s, "heartbeat")
+                self._beat(state)
+            case Response() | ResponseDown():
+                pass
+        return NoReply(state)
+
+    def _registered(self, command: Any, reply_to: Sender | None, state: State) -> None:
+        state.failures.pop(command.name, None)
+        state.heard_s[command.name] = self.monotonic_s()
+        self.cast(STATE_MANAGER, m.Execute(command, reply_to))
+
+    def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
+        for effect in effects:
+            for task in agent.tasks_of(effect, self._cluster()):
+                self._send(task, state)
+
+    def _send(self, task: agent.Task, state: State, attempt: int = 0) -> None:
+        """Give a task to an agent, unless it is under way already or the state no longer asks for it."""
+        cluster = self._cluster()
+        if task in state.busy or not agent.is_wanted(task, cluster):
+            return
+        state.busy.add(task)
+        state.requests += 1
+        system, target = self.system, self.pid
+        state.pool.submit(agent.carry_out, task, attempt, cluster, system.env, lambda sent: system.info(target, sent))
+
+    def _sent(self, sent: agent.Sent, state: State) -> None:
+        state.busy.discard(sent.task)
+        name = sent.task.node
+        if sent.reached:
+            self._heard(name, state)
+        for command in sent.commands:
+            self.cast(STATE_MANAGER, m.Execute(command))
+        if sent.done:
+            return
+        if not sent.reached:
+            log.info("node did not answer", node=name, reason=sent.error)
+        if sent.task.kind is agent.Kind.PING:
+            if not sent.reached:
+                self._silent(name, state)
+            return
+        delay_s = sent.retry_after_s or RETRY_S[min(sent.attempt, len(RETRY_S) - 1)]
+        self.send_after(delay_s, Retry(sent.task, sent.attempt + 1))
+
+    def _heard(self, name: str, state: State) -> None:
+        state.heard_s[name] = self.monotonic_s()
+        if state.failures.pop(name, 0):
+            self.cast(STATE_MANAGER, m.Execute(c.NodesResponded(now_s=int(self.now_s()), names=(name,))))
+
+    def _silent(self, name: str, state: State) -> None:
+        """Count a heartbeat that was not answered: first the node is marked, then it is down."""
+        failures = state.failures[name] = state.failures.get(name, 0) + 1
+        node = self._cluster().nodes.get(name)
+        if node is None or node.state is NodeState.DOWN:
+            return
+        down = failures >= self.system.env["config"].node_down_threshold
+        if failures == 1 or down:
+            self.cast(STATE_MANAGER, m.Execute(c.NodesMissing(now_s=int(self.now_s()), names=(name,), down=down)))
+
+    def _beat(self, state: State) -> None:
+        cluster = self._cluster()
+        names = tuple(name for name, node in cluster.nodes.items() if _is_watched(node))
+        self._carry((PingNodes(names),), state)
+        for job_id in cluster.active:
+            job = cluster.jobs[job_id]
+            if job.completing:
+                self._carry((TerminateJob(job_id, tuple(cluster.names_in(job.completing))),), state)
+            elif job.state is JobState.RUNNING and job.launch == "wanted":
+                self._carry((LaunchBatch(job_id),), state)
+
+    def _cluster(self) -> Cluster:
+        return self.system.terms["cluster"]
+
+    def terminate(self, reason: Any, state: State) -> None:
+        state.pool.shutdown(wait=False, cancel_futures=True)
+
+    def format_status(self, state: State) -> Any:
+        return {"under_way": len(state.busy), "failures": dict(state.failures), "requests": state.requests}
+
+
+def _is_watched(node: Node) -> bool:
+    return node.state is not NodeState.FUTURE
+
+

@@ -1,0 +1,69 @@
+"""Tracer: keeps the last spans of what the tree did, for `flurm trace` and the page of the tree.
+
+Casts    Span(name, began_s, duration_us, attributes)
+Calls    Recent(limit, name) -> tuple of Span, newest first; "status" -> dict
+Effects  none; the ring holds `SPANS` spans and forgets the oldest
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+
+SPANS = 10_000
+
+
+class Span(msgspec.Struct, frozen=True):
+    """One thing that took time."""
+
+    name: str
+    began_s: float
+    duration_us: int
+    attributes: dict[str, str | int] = {}
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """Call: the newest spans, only those of `name` where given."""
+
+    limit: int = 100
+    name: str | None = None
+
+
+class State(msgspec.Struct):
+    """The ring and how many spans there have been."""
+
+    spans: deque[Span]
+    total: int = 0
+
+
+class Tracer(GenServer):
+    """Takes spans and hands them out."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        return Ok(State(deque(maxlen=SPANS)))
+
+    def handle_call(self, request: Any, sender: Sender, state: State) -> Reply:
+        match request:
+            case Recent(limit, name):
+                newest = (span for span in reversed(state.spans) if name is None or span.name == name)
+                return Reply(tuple(islice(newest, limit)), state)
+            case "status":
+                return Reply(self.format_status(state), state)
+        raise NotImplementedError(repr(request))
+
+    def handle_cast(self, message: Any, state: State) -> NoReply:
+        if not isinstance(message, Span):
+            raise NotImplementedError(repr(message))
+        state.spans.append(message)
+        state.total += 1
+        return NoReply(state)
+
+    def format_status(self, state: State) -> Any:
+        return {"spans": len(state.spans), "total": state.total}

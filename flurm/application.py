@@ -1,0 +1,202 @@
+"""The controller as an application: what must exist before the tree, the tree itself, and the way down.
+
+Before the tree: directories, the lock on them, the shared key, the listening socket. They outlive every process of the
+tree, so that a crash inside costs no connection and no file. After the tree: the configuration becomes a command like
+any other, and the embedded node is started, a program of its own that goes on when the controller does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from actors import messages as m
+from actors.net.listener import Listener
+from actors.net.serving import Service
+from flurm.bridge import configure
+from flurm.bridge.requests import Control
+from flurm.bridge.show_stats import Counters
+from flurm.config import Config, load, load_or_create_munge_key
+from flurm.core.effects import Done, Rejected, Reply
+from flurm.core.enums import Refusal
+from flurm.node import daemon as node_daemon
+from flurm.otp import System
+from flurm.storage.layout import Store
+from protocol.auth import MungeKey, Signer
+
+READY_TIMEOUT_S = 60.0
+NODE_GRACE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class StartFailed(Exception):
+    """The controller could not be started; the text says why and what to do."""
+
+
+class Application:
+    """One controller. `start`, then `wait`; `stop` from anywhere ends it."""
+
+    def __init__(self, config: Config, config_path: Path | None = None) -> None:
+        self.config = config
+        self.config_path = config_path
+        self.pid = os.getpid()
+        self._stop = threading.Event()
+        self._stop_reason = ""
+        self._node: subprocess.Popen[bytes] | None = None
+        self._reconfiguring = threading.Lock()
+        self.system: System | None = None
+
+    def start(self) -> None:
+        """Bring everything up and return when requests are served. Raises StartFailed, StorageError, ConfigError."""
+        for directory in (self.config.state_dir, self.config.log_dir, self.config.spool_dir):
+            Path(directory).mkdir(parents=True, exist_ok=True, mode=0o755)
+        self.store = Store(Path(self.config.state_dir))
+        try:
+            self._start_tree()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_tree(self) -> None:
+        config = self.config
+        signer = Signer(MungeKey(load_or_create_munge_key(config)), os.getuid(), os.getgid())
+        self.listener = self._listen()
+        env: dict[str, Any] = {
+            "config": config,
+            "store": self.store,
+            "signer": signer,
+            "listener": self.listener,
+            "control": self,
+            "counters": Counters(since_s=int(time.time())),
+            "started_s": int(time.time()),
+        }
+        self.system = System(env)
+        env["service"] = Service(env, self.system.terms)
+        self.system.start("supervisors.flurm_sup:SPEC", "flurm_sup")
+        self._configure(config, keep_changes=True)
+        self.listener.open()
+        if config.embedded_node_name is not None:
+            self._start_node()
+
+    def _listen(self) -> Listener:
+        config = self.config
+        try:
+            return Listener(
+                config.slurmctld_host,
+                config.slurmctld_port,
+                max_message=config.max_message_size,
+                max_connections=config.max_connections,
+                idle_s=config.connection_timeout,
+            )
+        except OSError as error:
+            where = f"{config.slurmctld_host}:{config.slurmctld_port}"
+            raise StartFailed(
+                f"cannot listen on {where}: {error.strerror or error}; "
+                "is another controller running? Set slurmctld_port to a free port, or stop the other one"
+            ) from error
+
+    def _configure(self, config: Config, *, keep_changes: bool) -> Reply:
+        assert self.system is not None
+        command = configure.command(config, now_s=int(time.time()), keep_changes=keep_changes)
+        reply = self.system.call("flurm_state_manager", m.Request(command), READY_TIMEOUT_S)
+        if isinstance(reply, m.Unavailable):
+            raise StartFailed(f"the configuration could not be stored: {reply.detail or reply.reason.value}")
+        if isinstance(reply, Rejected):
+            raise StartFailed(f"the configuration was refused: {reply.text or reply.code.value}")
+        return reply
+
+    def _start_node(self) -> None:
+        """Start the embedded node daemon, unless one from before still serves its spool."""
+        command = node_daemon.command(self.config, self.config_path)
+        log_path = Path(self.config.log_dir) / "flurmd.log"
+        with log_path.open("ab") as log_file:
+            self._node = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, start_new_session=True
+            )
+        threading.Thread(target=self._watch_node, name="flurm-node-watch", daemon=True).start()
+
+    def _watch_node(self) -> None:
+        """Start the embedded node again when it ends without being told to."""
+        node = self._node
+        assert node is not None
+        status = node.wait()
+        if not self._stop.wait(1.0) and status != 0:
+            log.warning("embedded node ended, starting it again", status=status)
+            self._start_node()
+
+    def wait(self) -> str:
+        """Wait until somebody stops the controller; returns who or why."""
+        while not self._stop.wait(1.0):
+            if self.system is not None and self.system.whereis("flurm_sup") is None:
+                self._stop_reason = "the root supervisor gave up"
+                return self._stop_reason
+        return self._stop_reason
+
+    def request_stop(self, reason: str) -> None:
+        """Have `wait` return; the caller of `wait` then stops the controller."""
+        self._stop_reason = reason
+        self._stop.set()
+
+    def stop(self) -> None:
+        """Stop the tree in reverse order, then let go of everything. Running jobs go on."""
+        self._stop.set()
+        if self._node is not None and self._node.poll() is None:
+            self._node.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._node.wait(NODE_GRACE_S)
+        if self.system is not None:
+            self.system.stop()
+        if hasattr(self, "listener"):
+            self.listener.close()
+        self.store.close()
+
+    def carry_out(self, control: Control) -> Reply:
+        """Do what an administrator asks of the controller itself."""
+        match control.action:
+            case "reconfigure":
+                return self.reconfigure()
+            case "shutdown":
+                threading.Timer(0.2, self.request_stop, (f"shutdown by uid {control.user_id}",)).start()
+            case "set_log_level":
+                set_log_level(str(control.arguments.get("level", "info")))
+            case "reset_statistics":
+                self._reset_statistics()
+            case "takeover":
+                return Rejected(Refusal.DISABLED)
+        return Done()
+
+    def reconfigure(self) -> Reply:
+        """Read the configuration again and apply it live; on any fault nothing changes. Raises nothing."""
+        with self._reconfiguring:
+            try:
+                config = load(self.config_path)
+                reply = self._configure(config, keep_changes=False)
+            except Exception as error:
+                log.error("reconfigure refused", reason=str(error))
+                return Rejected(Refusal.INTERNAL, str(error))
+            assert self.system is not None
+            self.config = self.system.env["config"] = config
+            log.info("reconfigured", source=config.source or "defaults")
+            return reply
+
+    def _reset_statistics(self) -> None:
+        assert self.system is not None
+        self.system.env["counters"].reset(int(time.time()))
+
+
+def set_log_level(level: str) -> None:
+    """Change what is logged from now on."""
+    import logging
+
+    number = logging.getLevelName(level.upper())
+    if isinstance(number, int):
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))

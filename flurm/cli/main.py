@@ -1,0 +1,85 @@
+"""The `flurm` command: start, look at and stop a controller, and FLURM's own client commands.
+
+Each command lives in a file of its own and is imported when it is called, so that `flurm squeue` does not wait for what
+only the daemon needs. Exit status: 0 done, 1 failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from flurm import __version__
+
+CLIENT_COMMANDS = ("sbatch", "squeue", "sinfo", "scancel", "scontrol")
+COMMANDS = {
+    "start": "Start the controller in the background.",
+    "foreground": "Run the controller in this terminal.",
+    "stop": "Stop the controller; running jobs go on.",
+    "status": "Show how the controller and its cluster are.",
+    "tree": "Show the supervision tree of the running controller.",
+    "client-config": "Print the slurm.conf that Slurm's own clients need.",
+}
+
+
+class Commands(click.Group):
+    """Finds a command's module by its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Daemon commands only; the client commands are told of in the epilog."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"flurm.cli.{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Client commands, with Slurm's own options: " + ", ".join(CLIENT_COMMANDS) + ".",
+)
+@click.version_option(__version__, prog_name="flurm")
+def group() -> None:
+    """FLURM, a workload manager that Slurm's own programs take for Slurm."""
+
+
+def config_option(command: click.Command) -> click.Command:
+    """The --config option that every command takes."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="FLURM_CONF",
+        help="Configuration file; default $FLURM_CONF, then /etc/flurm/flurm.toml, then built-in defaults.",
+    )(command)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the `flurm` program."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in CLIENT_COMMANDS:
+        from flurm.client.main import run
+
+        return run(arguments[0], arguments[1:])
+    try:
+        group.main(args=arguments, prog_name="flurm", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2 if isinstance(error, click.UsageError) else 1
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

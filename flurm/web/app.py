@@ -1,0 +1,83 @@
+"""The HTTP application: metrics, health and the page of the tree for everybody; control for who holds the socket.
+
+`/metrics` and `/health` are as documented, `/` is a live page, `/api/tree` and `/api/status` are JSON. What changes
+anything lies under `/control/` and is answered on the unix socket in the state directory only, which the file system
+keeps for FLURM's own user.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from flurm import __version__
+from flurm.otp import OtpError
+from flurm.web.metrics import TreeCollector
+from flurm.web.page import render
+
+
+def create(system: Any) -> Starlette:
+    """The application over a running system."""
+    registry = CollectorRegistry()
+    registry.register(TreeCollector(system))
+    began_s = time.time()
+
+    def metrics(request: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    def health(request: Request) -> Response:
+        try:
+            state = system.call("flurm_health_checker", "health", 2.0)
+        except OtpError as error:
+            state = {"status": "unhealthy", "reason": str(error)}
+        return JSONResponse(state, status_code=200 if state["status"] == "healthy" else 503)
+
+    def status() -> dict[str, Any]:
+        config = system.env["config"]
+        return {
+            "version": __version__,
+            "cluster": config.cluster_name,
+            "controller": config.controller_name,
+            "address": "%s:%d" % system.env["listener"].address,
+            "pid": system.env["control"].pid,
+            "uptime_s": round(time.time() - began_s, 1),
+            "state_dir": config.state_dir,
+            **system.terms.get("health", {"status": "starting"}),
+        }
+
+    def api_status(request: Request) -> Response:
+        return JSONResponse(status())
+
+    def api_tree(request: Request) -> Response:
+        return JSONResponse(system.tree())
+
+    def page(request: Request) -> Response:
+        return HTMLResponse(render(status(), system.tree(), system.terms.get("cluster")))
+
+    def stop(request: Request) -> Response:
+        if not _is_control(request):
+            return JSONResponse({"error": "only on the control socket"}, status_code=403)
+        system.env["control"].request_stop("flurm stop")
+        return JSONResponse({"stopping": True})
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/metrics", metrics),
+            Route("/health", health),
+            Route("/api/status", api_status),
+            Route("/api/tree", api_tree),
+            Route("/control/stop", stop, methods=["POST"]),
+        ]
+    )
+
+
+def _is_control(request: Request) -> bool:
+    """Whether the request came over the unix socket: its peer has no address."""
+    return request.client is None or not request.client.host

@@ -1,0 +1,129 @@
+"""The documented metrics, read off the published state at the moment they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from flurm.core.enums import JobState, NodeState
+from flurm.core.records import Cluster
+from protocol.codec import message_name
+
+COMPLETED = ("COMPLETED",)
+FAILED = ("FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+
+
+class TreeCollector(Collector):
+    """Collects from a running system; registered in a registry of its own."""
+
+    def __init__(self, system: Any) -> None:
+        self._system = system
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        terms = self._system.terms
+        cluster: Cluster = terms.get("cluster") or Cluster()
+        yield from _jobs(cluster, terms)
+        yield from _nodes(cluster)
+        yield from _scheduler(terms)
+        yield from _protocol(self._system.env)
+        yield from _consensus(terms)
+        yield from _tree(self._system)
+
+
+def _jobs(cluster: Cluster, terms: dict[str, Any]) -> Iterator[Metric]:
+    counters = terms.get("job_counters")
+    ended = counters.ended if counters is not None else {}
+    running = sum(1 for i in cluster.active if cluster.jobs[i].state is JobState.RUNNING)
+    pending = 0
+    for job_id in cluster.pending:
+        array = cluster.jobs[job_id].array
+        pending += array.waiting.bit_count() if array is not None and array.task_id is None else 1
+    submitted = counters.submitted if counters is not None else 0
+    yield CounterMetricFamily("flurm_jobs", "Total jobs submitted", submitted)
+    yield GaugeMetricFamily("flurm_jobs_running", "Currently running jobs", running)
+    yield GaugeMetricFamily("flurm_jobs_pending", "Jobs waiting to run", pending)
+    completed = sum(ended.get(name, 0) for name in COMPLETED)
+    yield CounterMetricFamily("flurm_jobs_completed", "Successfully completed jobs", completed)
+    yield CounterMetricFamily("flurm_jobs_failed", "Failed jobs", sum(ended.get(name, 0) for name in FAILED))
+
+
+def _nodes(cluster: Cluster) -> Iterator[Metric]:
+    idle = allocated = down = 0
+    for node in cluster.nodes.values():
+        if not node.is_up:
+            down += 1
+        elif node.shown_state in (NodeState.ALLOCATED, NodeState.MIXED):
+            allocated += 1
+        else:
+            idle += 1
+    yield GaugeMetricFamily("flurm_nodes_total", "Total compute nodes", len(cluster.nodes))
+    yield GaugeMetricFamily("flurm_nodes_idle", "Idle nodes", idle)
+    yield GaugeMetricFamily("flurm_nodes_allocated", "Nodes with jobs", allocated)
+    yield GaugeMetricFamily("flurm_nodes_down", "Unreachable nodes", down)
+
+
+def _scheduler(terms: dict[str, Any]) -> Iterator[Metric]:
+    statistics = terms.get("scheduler_statistics")
+    if statistics is None:
+        return
+    total, buckets = 0, []
+    for bound, count in zip((*statistics.bounds_ms, float("inf")), statistics.buckets, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
+    yield HistogramMetricFamily(
+        "flurm_scheduler_cycle_ms", "Scheduling cycle duration", buckets, sum_value=statistics.total_us / 1000
+    )
+
+
+def _protocol(env: dict[str, Any]) -> Iterator[Metric]:
+    service = env["service"]
+    family = CounterMetricFamily("flurm_protocol_requests", "Protocol requests by type", labels=("type",))
+    for msg_type, calls in list(env["counters"].by_type.items()):
+        family.add_metric((message_name(msg_type),), calls.count)
+    yield family
+    refused = CounterMetricFamily("flurm_protocol_refused", "Requests refused by kind", labels=("kind",))
+    for kind, count in list(service.refused.items()):
+        refused.add_metric((kind,), count)
+    yield refused
+    listener = env["listener"]
+    yield GaugeMetricFamily("flurm_connections_waiting", "Connections without a whole request", listener.waiting())
+    dropped = listener.counters.refused + listener.counters.timed_out + listener.counters.dropped
+    yield CounterMetricFamily("flurm_connections_dropped", "Connections dropped before a request", dropped)
+
+
+def _consensus(terms: dict[str, Any]) -> Iterator[Metric]:
+    status = terms.get("consensus")
+    if status is None:
+        return
+    yield GaugeMetricFamily("flurm_consensus_term", "Current Raft term", status.term)
+    yield CounterMetricFamily("flurm_consensus_commits", "Committed log entries", status.commit_index)
+    leads = int(status.role.value == "leader")
+    yield GaugeMetricFamily("flurm_consensus_is_leader", "Whether this controller leads", leads)
+
+
+def _tree(system: Any) -> Iterator[Metric]:
+    restarts = CounterMetricFamily("flurm_process_restarts", "Restarts by process", labels=("process",))
+    mailbox = GaugeMetricFamily("flurm_process_mailbox", "Messages waiting by process", labels=("process",))
+    for row in _flat(system.tree()):
+        restarts.add_metric((row["id"],), row.get("restarts", 0))
+        if row.get("name"):
+            mailbox.add_metric((row["name"],), row.get("mailbox", 0))
+    yield restarts
+    yield mailbox
+
+
+def _flat(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    seen: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = seen.get(row["id"])
+        if known is None:
+            seen[row["id"]] = dict(row)
+        else:
+            known["restarts"] = known.get("restarts", 0) + row.get("restarts", 0)
+        for child in _flat(row.get("children", [])):
+            seen.setdefault(child["id"], child)
+    yield from seen.values()
