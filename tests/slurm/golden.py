@@ -18,7 +18,13 @@ def path(release: str, story: Story) -> Path:
 def save(release: str, story: Story, steps: list[Step]) -> None:
     """Write a golden; outputs are lists of lines, so that a change can be read in a diff."""
     records = [
-        {"user": s.user, "command": s.command, "stdout": s.stdout.split("\n"), "stderr": s.stderr.split("\n"), "exit": s.exit}
+        {
+            "user": s.user,
+            "command": s.command,
+            "stdout": s.stdout.split("\n"),
+            "stderr": s.stderr.split("\n"),
+            "exit": s.exit,
+        }
         for s in steps
     ]
     target = path(release, story)
@@ -29,6 +35,4 @@ def save(release: str, story: Story, steps: list[Step]) -> None:
 def load(release: str, story: Story) -> list[Step]:
     """The steps of a golden; raises FileNotFoundError where it was never recorded."""
     records = json.loads(path(release, story).read_text())["steps"]
-    return [
-        Step(r["user"], r["command"], "\n".join(r["stdout"]), "\n".join(r["stderr"]), r["exit"]) for r in records
-    ]
+    return [Step(r["user"], r["command"], "\n".join(r["stdout"]), "\n".join(r["stderr"]), r["exit"]) for r in records]

@@ -22,7 +22,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\d:.=-])0:[0-5]\d(?![\d:])", "0:00"),
         (r"(?<!\d)429490\d{4}(?!\d)", "<priority>"),
         (r"(AllocNode:Sid=\S+?):\d+", r"\1:<sid>"),
-        (r"\bScheduler=(Main|Backfill)", "Scheduler=<scheduler>"),
+        (r"\bScheduler=(Main|Backfill)(:\*)?", "Scheduler=<scheduler>"),
+        (r"\bAccrueTime=\S+", "AccrueTime=<accrue>"),
+        (r"\bState=(\w+)\+PLANNED", r"State=\1"),
         (r"\b(22\.05|24\.11)\.\d+", "<version>"),
         (r"\bVersion=\S+", "Version=<version>"),
         (r"\bOS=.*", "OS=<os>"),
@@ -44,8 +46,8 @@ def normalise(text: str, base: int, hidden: Sequence[str] = ()) -> str:
     text = JOB_ID.sub(lambda found: f"<J+{int(found[0]) - base}>", text)
     text = _DATE_TIME.sub(_hide_near_date, text)
     text = _EPOCH.sub(lambda found: "<epoch>" if _is_near(int(found[0])) else found[0], text)
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    for rule, replacement in _RULES:
+        text = rule.sub(replacement, text)
     return text
 
 

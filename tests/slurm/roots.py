@@ -1,8 +1,8 @@
 """A Debian 13 root with Slurm 24.11, made by debootstrap.
 
-`ensure()` returns the directory of a finished root and makes it first where there is none yet: idempotent, a few minutes
-the first time. Roots live under FLURM_ROOTS, or ~/.cache/flurm/roots. `python -m tests.slurm.roots` does it by hand.
-Needs root, debootstrap and a Debian mirror.
+`ensure()` returns the directory of a finished root and makes it first where there is none yet: idempotent, and a matter
+of minutes the first time. Roots live under FLURM_ROOTS, or ~/.cache/flurm/roots. `python -m tests.slurm.roots` does
+it by hand. Needs root, debootstrap and a Debian mirror.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 A `Sandbox` is a tree of processes with its own mounts, host name, network and process ids (the network is loopback and
 one address on a veth pair: Slurm's daemons do not start on loopback alone). Inside it the host is always called `ctl`,
-the users alice (1001) and bob (1002) exist, their homes are `/mnt/alice` and `/mnt/bob`, the files of the cluster lie in
-`/mnt/cluster`, `/etc/slurm` and `/run` are private, and a munged serves `/run/munge`. So several clusters can live side
-by side on one host, always at the same paths and ports, and what programs print hardly needs any normalisation.
+the users alice (1001) and bob (1002) exist, their homes are `/mnt/alice` and `/mnt/bob`, the files of the cluster lie
+in `/mnt/cluster`, `/etc/slurm` and `/run` are private, and a munged serves `/run/munge`. So several clusters can live
+side by side on one host, always at the same paths and ports, and what programs print hardly needs any normalisation.
 Everything in it dies with `close()`, or with the process that made it.
 
-A Debian root of another release can be attached (`foreign_root`): programs then run in it by chroot, with the same files.
-Needs root, util-linux, iproute2 and munge.
+A Debian root of another release can be attached as `foreign_root`: programs then run in it by chroot, on the same
+files. Needs root, util-linux, iproute2 and munge.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ set -e
 hostname ctl
 ip link set lo up
 ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && ip address add 10.77.0.1/24 dev v0
-passwd=$(grep -vE '^(alice|bob):' /etc/passwd; echo alice:x:1001:1001::/mnt/alice:/bin/sh; echo bob:x:1002:1002::/mnt/bob:/bin/sh)
+passwd=$(grep -vE '^(alice|bob):' /etc/passwd
+    echo alice:x:1001:1001::/mnt/alice:/bin/sh; echo bob:x:1002:1002::/mnt/bob:/bin/sh)
 group=$(grep -vE '^(alice|bob):' /etc/group; echo alice:x:1001:; echo bob:x:1002:)
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -76,7 +77,10 @@ class Sandbox:
         command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--net", "--pid", "--fork"]
         command += ["--kill-child", "--mount-proc", "--propagation", "private", "bash", "-c", _SETUP, "sandbox"]
         self._holder = subprocess.Popen(
-            [*command, str(foreign_root or "")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, str(foreign_root or "")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self._await_ready()
 
@@ -103,7 +107,14 @@ class Sandbox:
     ) -> list[str]:
         """The host command line that runs `command` inside, as `user`, from the foreign root where `foreign`."""
         uid, root = USERS[user], str(self.foreign_root) if foreign else "/"
-        variables = {"PATH": PATH, "HOME": f"/mnt/{user}", "USER": user, "LOGNAME": user, "SHELL": "/bin/sh", "TZ": "UTC"}
+        variables = {
+            "PATH": PATH,
+            "HOME": f"/mnt/{user}",
+            "USER": user,
+            "LOGNAME": user,
+            "SHELL": "/bin/sh",
+            "TZ": "UTC",
+        }
         variables |= env or {}
         inner = ["bash", "-c", command] if isinstance(command, str) else list(command)
         enter = ["nsenter", "--target", str(self._init_pid), "--mount", "--uts", "--net", "--pid"]
@@ -129,7 +140,12 @@ class Sandbox:
         return Outcome(done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode)
 
     def spawn(
-        self, command: Sequence[str], log: str, user: str = "root", env: Mapping[str, str] | None = None, foreign: bool = False
+        self,
+        command: Sequence[str],
+        log: str,
+        user: str = "root",
+        env: Mapping[str, str] | None = None,
+        foreign: bool = False,
     ) -> subprocess.Popen[bytes]:
         """Start a daemon in the foreground of a process of its own; what it prints goes to `log`, a path inside."""
         shell = f"exec {shlex.join(command)} >>{shlex.quote(log)} 2>&1"

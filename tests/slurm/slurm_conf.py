@@ -1,7 +1,7 @@
 """The one slurm.conf of these tests: real Slurm and FLURM are given the same text.
 
-Cluster `testc`, nodes n1-n4 (2 CPUs, 1000 MiB; n1,n2 `fast`, n3,n4 `big`), four partitions. Job ids begin at 70000, above
-every port and every process id of a sandbox, so that they can be told from any other number in an output.
+Cluster `testc`, nodes n1-n4 (2 CPUs, 1000 MiB; n1,n2 `fast`, n3,n4 `big`), four partitions. Job ids begin at 70000,
+above every port and every process id of a sandbox, so that they can be told from any other number in an output.
 Scheduling is tuned to react at once: stock Slurm waits for seconds.
 """
 
@@ -37,8 +37,9 @@ ReturnToService=1
 SlurmdTimeout=15
 KillWait=2
 SlurmdParameters=config_overrides
-NodeName=n[1-2] NodeHostname={host} NodeAddr={address} Port={node_ports_12} CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000 Feature=fast State=UNKNOWN
-NodeName=n[3-4] NodeHostname={host} NodeAddr={address} Port={node_ports_34} CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000 Feature=big State=UNKNOWN
+NodeName=DEFAULT CPUs=2 Sockets=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000 State=UNKNOWN
+NodeName=n[1-2] NodeHostname={host} NodeAddr={address} Port={node_ports_12} Feature=fast
+NodeName=n[3-4] NodeHostname={host} NodeAddr={address} Port={node_ports_34} Feature=big
 PartitionName=debug Nodes=n[1-4] Default=YES MaxTime=1:00:00 DefaultTime=10 State=UP
 PartitionName=long Nodes=n[3-4] MaxTime=INFINITE State=UP
 PartitionName=down Nodes=n[1-4] State=DOWN

@@ -6,6 +6,7 @@ brackets: `fresh` (has a cluster of its own), `22.05` or `24.11` (only there). I
     file alice job.sh               the indented lines that follow become /mnt/alice/job.sh
     A = alice: sbatch job.sh        a shell command of alice; A is the first job id that it printed, $A in later lines
     root: scontrol hold $A          the command's stdout, stderr and exit status are compared
+    @22.05 alice: ...               only with clients of that release
     wait $A RUNNING [Reason]        until squeue shows every record of the job so
     until TEXT in alice: cmd        until the output of cmd contains TEXT
     hide PATTERN                    the pattern's groups differ from run to run in this story
@@ -38,7 +39,7 @@ scancel -u root; scancel -u alice; scancel -u bob
 for i in $(seq 200); do [ -z "$(squeue -h)" ] && break; sleep 0.05; done
 [ "$(sinfo -h -p debug -o %T)" = idle ] || scontrol update nodename=n[1-4] state=resume 2>/dev/null
 for p in debug:up long:up down:down drained:drain; do
-    sinfo -h -o '%R:%a' | sed s/drained:drain/drained:drain/ | grep -q "^$p" || scontrol update partitionname=${p%:*} state=${p#*:}
+    sinfo -h -o '%R:%a' | grep -q "^$p$" || scontrol update partitionname=${p%:*} state=${p#*:}
 done
 for i in $(seq 200); do [ "$(sinfo -h -p debug -o %T)" = idle ] && break; sleep 0.1; done
 rm -rf /mnt/alice/* /mnt/bob/* /mnt/root/*
@@ -93,7 +94,9 @@ class _Play:
 
     def steps(self) -> list[Step]:
         """What was typed and answered so far, normalised."""
-        base = min(map(int, self.names.values()), default=0) or base_of([text for _, _, outcome in self.typed for text in (outcome.stdout, outcome.stderr)])
+        base = min(map(int, self.names.values()), default=0) or base_of(
+            [text for _, _, outcome in self.typed for text in (outcome.stdout, outcome.stderr)]
+        )
         return [
             Step(user, command, normalise(o.stdout, base, self.hidden), normalise(o.stderr, base, self.hidden), o.exit)
             for user, command, o in self.typed
@@ -135,6 +138,10 @@ def run(story: Story, cluster: Cluster) -> list[Step]:
 
 def _play_line(play: _Play, lines: list[str]) -> None:
     line = lines.pop(0)
+    if line.startswith("@"):
+        release, line = line[1:].split(" ", 1)
+        if release != play.cluster.release:
+            return
     if found := _COMMAND.fullmatch(line):
         outcome = play.cluster.client(play.expand(found["command"]), found["user"])
         play.typed.append((found["user"], found["command"], outcome))

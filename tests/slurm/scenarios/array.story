@@ -8,7 +8,7 @@ alice: squeue -h -t all -r -j $A -S i -o '%i %K %F %T'
 
 ## environment_of_a_task
 hide SLURM_(?:JOB_ID|JOBID|TASK_PID)=(\d+)
-A = alice: sbatch -a 3,5,9-13:2 -J arr --wrap 'env | grep -E "^SLURM_(ARRAY|JOB)" | sort'
+A = alice: sbatch -a 3,5,9-13:2 -J arr --wrap 'env | grep -E "^SLURM_(ARRAY|JOB)" | grep -vE "(START|END)_TIME" | sort'
 wait $A COMPLETED
 alice: cat slurm-${A}_11.out
 

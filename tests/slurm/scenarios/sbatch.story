@@ -42,13 +42,13 @@ alice: cat slurm-$A.out; squeue -h -t all -j $A -o '%j %o'
 
 ## environment_of_the_job
 hide SLURM_TASK_PID=(\d+)
-A = alice: sbatch -J envjob -n 3 -c 1 --mem=50 -t 5 --wrap 'env | grep -E "^SLURM|^HOSTNAME|^TMPDIR|^ENVIRONMENT" | sort'
+A = alice: sbatch -J envjob -n 3 -c 1 --mem=50 -t 5 --wrap 'env | grep -E "^SLURM|^HOSTNAME|^TMPDIR|^ENVIRONMENT" | grep -vE "JOB_(START|END)_TIME|OOM_KILL|NODE_ALIASES|WORKING_CLUSTER|TRES_PER_TASK" | sort'
 wait $A COMPLETED
 alice: cat slurm-$A.out
 
 ## environment_of_a_job_on_two_nodes
 hide SLURM_TASK_PID=(\d+)
-A = alice: sbatch -J envjob -N 2 --ntasks-per-node=2 --mem-per-cpu=70 -p debug -D /tmp --wrap 'env | grep -E "^SLURM" | sort' -o /mnt/alice/two.out
+A = alice: sbatch -J envjob -N 2 --ntasks-per-node=2 --mem-per-cpu=70 -p debug -D /tmp --wrap 'env | grep -E "^SLURM" | grep -vE "JOB_(START|END)_TIME|OOM_KILL|NODE_ALIASES|WORKING_CLUSTER|TRES_PER_TASK" | sort' -o /mnt/alice/two.out
 wait $A COMPLETED
 alice: cat two.out
 
@@ -81,7 +81,7 @@ A = alice: sbatch -i in.txt --wrap 'cat'
 wait $A COMPLETED
 alice: cat slurm-$A.out; scontrol show job $A | grep Std
 
-## output_to_a_directory_that_is_not_there
+## output_to_a_directory_that_is_not_there [22.05]
 A = alice: sbatch -o /mnt/alice/no/such/file.txt --wrap true
 until over in alice: squeue -h -t CD,F,CA -j $A -o 'over %T'
 alice: squeue -h -t all -j $A -o '%T %r'; scontrol show job $A | grep -E 'JobState|ExitCode'

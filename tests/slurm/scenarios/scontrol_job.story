@@ -75,6 +75,7 @@ alice: squeue -h -j $A -o '%T|%r'
 B = alice: sbatch --wrap true
 wait $B COMPLETED
 alice: scontrol requeue $B
+wait $B PENDING BeginTime
 alice: squeue -h -t all -j $B -o '%T|%r|%Q'
 C = alice: sbatch --wrap false
 wait $C FAILED
@@ -89,7 +90,7 @@ alice: scontrol requeue $D
 ## update_of_a_pending_job
 A = alice: sbatch -H --wrap true
 alice: scontrol update jobid=$A TimeLimit=5 JobName=renamed Comment='a new comment' Nice=7
-alice: scontrol update jobid=$A Partition=long
+@22.05 alice: scontrol update jobid=$A Partition=long
 alice: scontrol update jobid=$A Features=big
 alice: scontrol update jobid=$A NumNodes=2
 alice: scontrol show job $A
@@ -99,7 +100,7 @@ alice: squeue -h -j $A -o '%l|%D'
 alice: scontrol update job $A timelimit=1:30
 alice: squeue -h -j $A -o '%l'
 root: scontrol update jobid=$A Priority=777
-alice: squeue -h -j $A -o '%Q|%r|%T'
+alice: squeue -h -j $A -o '%Q|%T'
 alice: scontrol update jobid=$A Priority=0
 alice: squeue -h -j $A -o '%Q|%r|%T'
 
@@ -113,8 +114,8 @@ alice: scontrol update jobid=$A nosuchfield=1
 alice: scontrol update jobid=$A
 alice: scontrol update jobid=$A TimeLimit=2:00:00
 alice: squeue -h -j $A -o '%l|%r'
-alice: scontrol update jobid=$A Partition=down
-alice: squeue -h -j $A -o '%P|%r'
+@22.05 alice: scontrol update jobid=$A Partition=down
+@22.05 alice: squeue -h -j $A -o '%P|%r'
 alice: scontrol update jobid=$A NodeList=n9
 
 ## update_of_a_running_job
@@ -159,10 +160,14 @@ root: squeue -h -S -p -j $A,$B -o '%i'
 alice: scontrol show job $A | grep Nice; scontrol show job $B | grep Nice
 
 ## wait_job
-A = alice: sbatch --wrap 'sleep 0.3'
+A = alice: sbatch -H --wrap true
 alice: scontrol wait_job $A
-wait $A COMPLETED
-alice: scontrol wait_job $A
+B = alice: sbatch --wrap 'sleep 60'
+wait $B RUNNING
+alice: scontrol wait_job $B
+C = alice: sbatch --wrap true
+wait $C COMPLETED
+alice: scontrol wait_job $C
 
 ## show_of_an_array
 A = alice: sbatch -a 0-2%1 -J shownarray --wrap 'sleep 60'
@@ -176,5 +181,3 @@ hide (?:SrunHost:Pid|Host:Sid|Pid)=\S*?(\d+)$
 A = alice: sbatch -J withstep --wrap 'sleep 60'
 wait $A RUNNING
 alice: scontrol show step $A
-alice: scontrol show step $A.batch
-alice: scontrol -o show step $A.batch | cut -d ' ' -f 1-2

@@ -68,14 +68,12 @@ alice: sinfo -e -o '%P %D %c'
 alice: sinfo -S N -N -h -o '%N' -p debug
 alice: sinfo -S -N -N -h -o '%N' -p debug
 
-## json
+## json [fresh]
 hide "(?:micro|major|minor)": ("?[\d]+"?)
-hide "(?:boot_time|last_busy|slurmd_start_time|reason_changed_at|last_update)": ([1-9]\d*)
-hide "(?:free_mem|free_memory|cpu_load|load)": (\d+)
-hide "operating_system": (".*")
-hide "version": (".*")
-hide "release": (".*")
+hide "(?:release|operating_system)": (".*")
 hide "pid": ("?\d+"?)
-hide "(?:maximum|minimum)": (2\d{4})$
-hide "number": ([1-9]\d*)
+hide "boot_time": \D*?(\d+)
+hide "(?:cpu_load|free_memory)": (\d+)
+hide "load": \{\s*"minimum": (\d+),\s*"maximum": (\d+)
+hide "free": \{\s*"minimum": \{[^}]*"number": (\d+)\s*\},\s*"maximum": \{[^}]*"number": (\d+)
 alice: sinfo --json -n n1 -p debug

@@ -113,17 +113,17 @@ wait $A RUNNING
 alice: squeue -s -j $A
 alice: squeue -h -s $A.batch -o '%i %j %P %u %N'
 
-## json
-hide "(?:slurm|version)": \{[^}]*\}()
+## json [fresh]
 hide "(?:micro|major|minor)": ("?[\d]+"?)
 hide "release": (".*")
-hide "alloc_sid": (\d+)
-hide "(?:alloc_)?sid"?: (\d+)
-hide "(?:last_update|update_time|accrue_time|eligible_time|end_time|preempt_time|start_time|submit_time|suspend_time|last_sched_evaluation|pre_sus_time|resize_time|deadline)": ([1-9]\d*)
+hide "accrue_time": (\d+)
+hide "accrue_time": \{\s*"set": (\w+),[^}]*"number": (\d+)
+hide "(?:alloc_sid|pid)": ("?\d+"?)
 A = alice: sbatch -J jsonrun -p long -w n3 -t 5 --wrap 'sleep 60'
 wait $A RUNNING
-alice: squeue --json -n jsonrun -u alice -t R
-B = alice: sbatch -J jsonheld -H -p long -t 5 --comment=c --wrap 'sleep 60'
+alice: squeue --json
+B = alice: sbatch -J jsonheld -H -p long -t 5 --comment=c -n 2 -C big --wrap 'sleep 60'
+C = alice: sbatch -J jsonarray -H -a 1-4%2 --wrap true
 alice: scancel $A
 wait $A CANCELLED
-alice: squeue --json -n jsonheld -u alice
+alice: squeue --json
