@@ -20,18 +20,14 @@ from protocol.schema import BODIES, Record
 __all__ = ["body_class", "decode_body", "decode_body_at", "encode_body", "message_name", "pack", "unpack"]
 
 _R = TypeVar("_R", bound=Record)
+_NAMES: dict[int, str] = {int(number): number.name for enum in (DbdMessageType, MessageType) for number in enum}
 _DECODING = (StructError, ValueError, IndexError, TypeError, OverflowError, MemoryError, RecursionError)
 _ENCODING = (StructError, ValueError, AttributeError, TypeError, OverflowError)
 
 
 def message_name(msg_type: int) -> str:
     """Slurm's name of a message number, or the number as text."""
-    for enum in (MessageType, DbdMessageType):
-        try:
-            return enum(msg_type).name
-        except ValueError:
-            continue
-    return str(msg_type)
+    return _NAMES.get(msg_type) or str(int(msg_type))
 
 
 def body_class(msg_type: int) -> type[Record] | None:
@@ -72,13 +68,15 @@ def decode_body_at(msg_type: int, data: bytes | memoryview, offset: int, version
 
 def pack(record: Record, version: int) -> bytes:
     """One record alone, e.g. a job as it stands in a list. Raises EncodeError."""
-    _require(version, type(record).__name__, EncodeError)
+    if not versions.is_supported(version):
+        raise EncodeError(type(record).__name__, reason=f"unknown protocol version {versions.name(version)}")
     return _pack(type(record).__name__, record, version)
 
 
 def unpack(record: type[_R], data: bytes | memoryview, version: int) -> _R:
     """One record alone, which must fill `data`. Raises DecodeError."""
-    _require(version, record.__name__, DecodeError)
+    if not versions.is_supported(version):
+        raise DecodeError(record.__name__, reason=f"unknown protocol version {versions.name(version)}")
     value, end = _unpack(record.__name__, record, bytes(data), 0, version)
     if end != len(data):
         raise DecodeError(record.__name__, "", end, f"{len(data) - end} bytes behind the layout")
@@ -111,15 +109,11 @@ def _reason(error: BaseException) -> str:
 
 
 def _body_class(msg_type: int, version: int, error: type[DecodeError] | type[EncodeError]) -> type[Record] | None:
-    _require(version, message_name(msg_type), error)
+    if not versions.is_supported(version):
+        raise error(message_name(msg_type), reason=f"unknown protocol version {versions.name(version)}")
     if msg_type not in BODIES:
         raise error(message_name(msg_type), reason="has no layout")
-    first, last = MESSAGE_BOUNDS.get(msg_type, (0, 0xFFFF))
-    if not first <= version <= last:
+    bounds = MESSAGE_BOUNDS.get(msg_type)
+    if bounds is not None and not bounds[0] <= version <= bounds[1]:
         raise error(message_name(msg_type), reason=f"does not exist in {versions.name(version)}")
     return BODIES[msg_type]
-
-
-def _require(version: int, name: str, error: type[DecodeError] | type[EncodeError]) -> None:
-    if not versions.is_supported(version):
-        raise error(name, reason=f"unknown protocol version {versions.name(version)}")
