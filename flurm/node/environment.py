@@ -84,8 +84,10 @@ def batch_variables(spec: LaunchSpec, node_name: str, working_cluster: str = "")
     }
     optional = {
         "SLURM_JOB_ACCOUNT": spec.account,
+        "SLURM_JOB_END_TIME": str(spec.end_s or ""),
         "SLURM_JOB_QOS": spec.qos,
         "SLURM_JOB_RESERVATION": spec.reservation,
+        "SLURM_JOB_START_TIME": str(spec.start_s or ""),
         "SLURM_OVERCOMMIT": "1" if spec.overcommit else "",
         "SLURM_RESTART_COUNT": str(spec.restart_count) if spec.restart_count else "",
         "SLURM_WORKING_CLUSTER": working_cluster,

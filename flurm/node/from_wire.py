@@ -65,6 +65,8 @@ def launch_spec(
         qos=message.qos or "",
         reservation=message.resv_name or "",
         cluster_name=cluster_name,
+        start_s=credential.job_start_time,
+        end_s=credential.job_end_time,
     )
 
 

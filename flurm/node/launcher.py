@@ -268,8 +268,20 @@ class Launcher:
             for ready, _ in self._selector.select():
                 if ready.data is None:
                     self._admit()
-                else:
+                    continue
+                try:
                     self._hear(ready.data)
+                except Exception:
+                    log.exception("lost sight of a step, the next recover finds it", step=ready.data.key.name)
+                    self._drop(ready.data)
+
+    def _drop(self, step: _Step) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(step.channel)
+        step.channel.close()
+        with self._lock:
+            if self._steps.get(step.key) is step:
+                del self._steps[step.key]
 
     def _admit(self) -> None:
         with contextlib.suppress(BlockingIOError):

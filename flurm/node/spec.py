@@ -71,7 +71,8 @@ class StepKey(NamedTuple):
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One batch script to run on this node.
 
-    `environment` holds 'NAME=value' strings; text that is not UTF-8 travels as surrogate escapes. `cpus_per_node` and `cpu_count_reps` are the run-length coded CPU counts on them.
+    `environment` holds 'NAME=value' strings; text that is not UTF-8 travels as surrogate escapes. `cpus_per_node` and
+    `cpu_count_reps` are the run-length coded CPU counts of the allocation's nodes, in the order of `node_list`.
     `cpu_ids` are the CPUs of this node that the step may use (empty: no binding). `memory_mib` is this node's share
     (0: no limit); `mem_request` is what the user asked for, with `MEM_PER_CPU` set where it counts per CPU. `start_s`
     and `end_s` are the job's start and its expected end (0: not told, as before 23.02).
@@ -113,6 +114,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     qos: str = ""
     reservation: str = ""
     cluster_name: str = ""
+    start_s: int = 0
+    end_s: int = 0
 
     @property
     def key(self) -> StepKey:

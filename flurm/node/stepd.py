@@ -296,9 +296,8 @@ class StepManager:
             except FileNotFoundError:
                 return
             except OSError as error:
-                print(
-                    f"flurm stepd: {self.plan['name']}: cannot write its status: {error}", file=sys.stderr, flush=True
-                )
+                name = self.plan["name"]
+                print(f"flurm stepd: {name}: cannot write its status: {error}", file=sys.stderr, flush=True)
                 self._tell({"event": "ended", "status": status})
                 self._serve(WRITE_AGAIN_MS)
             else:

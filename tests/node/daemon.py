@@ -1,5 +1,8 @@
-"""A node daemon to be killed: launches what standard input names, a JSON [job_id, script] a line (no script: forgets the job);
-prints each event with the job's number and wait status."""
+"""A node daemon to be killed.
+
+Launches what standard input names, a JSON [job_id, script] a line (without a script it forgets the job), and prints
+each event with the job's number and wait status.
+"""
 
 import json
 import sys
