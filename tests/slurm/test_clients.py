@@ -29,7 +29,9 @@ def why_not(release: str) -> str | None:
             return f"{program} is not installed (slurm-client, munge, util-linux, iproute2)"
     if not flurm_cluster.installed():
         return "flurm and flurmd are not installed beside this python"
-    return roots.missing() if release != "22.05" else None
+    if release != "22.05" and not roots.ready():
+        return f"no Slurm {release} in {roots.directory()}: python -m tests.slurm.roots makes it"
+    return None
 
 
 class Clusters:
