@@ -41,8 +41,6 @@ class State(msgspec.Struct):
     idle_since_s: float = 0.0
 
 
-
-
 class ConnectionHandler(GenServer):
     """Serves connections until it is told to stop."""
 

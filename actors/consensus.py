@@ -135,5 +135,3 @@ class Consensus(GenServer):
 
     def format_status(self, state: State) -> Any:
         return {"role": state.server.role.value, **msgspec.structs.asdict(state.server.status())}
-
-

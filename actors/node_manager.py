@@ -179,5 +179,3 @@ class NodeManager(GenServer):
 
 def _is_watched(node: Node) -> bool:
     return node.state is not NodeState.FUTURE
-
-

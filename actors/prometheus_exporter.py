@@ -37,7 +37,9 @@ class Running:
     """A uvicorn server in a thread of its own, on sockets that are already bound."""
 
     def __init__(self, application: Any, sockets: list[socket.socket]) -> None:
-        config = uvicorn.Config(application, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            application, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
         self._sockets = sockets
         self._thread = threading.Thread(target=self._run, name="flurm-http", daemon=True)

@@ -1,4 +1,4 @@
-"""Scheduler plugins, started by name: flurm_sched_fifo, flurm_sched_backfill, flurm_sched_fairshare and a site's own."""
+"""Scheduler plugins, each started under its name: fifo, backfill, fairshare and a site's own."""
 
 from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, Supervisor
 

@@ -70,7 +70,9 @@ class Pool(msgspec.Struct):
 class Service:
     """Everything that serving a frame needs and that outlives a handler."""
 
-    def __init__(self, env: dict[str, Any], terms: dict[str, Any], *, handlers: int = 8, handlers_max: int = 64) -> None:
+    def __init__(
+        self, env: dict[str, Any], terms: dict[str, Any], *, handlers: int = 8, handlers_max: int = 64
+    ) -> None:
         self.env = env
         self.terms = terms
         self.pool = Pool()
@@ -88,7 +90,9 @@ class Service:
         """Authenticate and decode a frame. Raises Refusal, DecodeError."""
         frame = decode_frame(data)
         if not is_supported(frame.version):
-            raise Refusal("version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame))
+            raise Refusal(
+                "version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame)
+            )
         try:
             with self._replays_lock:
                 identity = authenticate(frame, self._signer.key, time.time(), self._replays)
@@ -202,5 +206,3 @@ class Service:
 
 def _errno_of(unavailable: m.Unavailable) -> int:
     return requests.errno_of_unavailable(unavailable.reason.name)
-
-

@@ -26,7 +26,9 @@ def command(config_path: Path | None, as_json: bool) -> None:
     else:
         nodes, jobs = status["nodes"], status["jobs"]
         click.echo(f"cluster     {status['cluster']} ({status['status']})")
-        click.echo(f"controller  {status['controller']} on {status['address']}, pid {status['pid']}, {status['consensus']}")
+        click.echo(
+            f"controller  {status['controller']} on {status['address']}, pid {status['pid']}, {status['consensus']}"
+        )
         click.echo(f"up          {status['uptime_s']:.0f} s, version {status['version']}")
         click.echo(f"nodes       {nodes['up']} up, {nodes['down']} down, {nodes['total']} in all")
         click.echo(f"jobs        {jobs['running']} running, {jobs['pending']} pending")

@@ -190,9 +190,10 @@ def command_nice(job: Job, changes: dict[str, object], cluster: Cluster) -> int:
 
 def _with_priority(cluster: Cluster, job: Job, command: UpdateJob) -> tuple[Cluster, Job]:
     if command.priority == 0:
-        if job.state is not JobState.PENDING:
-            return cluster, job
         kind = command.hold_kind or ("admin" if is_operator(cluster, command.user_id) else "user")
+        if job.state is not JobState.PENDING:
+            reason = Reason.HELD_ADMIN if kind == "admin" else Reason.HELD_USER
+            return cluster, job.with_(priority=0, hold=kind, reason=reason)
         return cluster, job.with_(priority=0, hold=kind, eligible_s=0)
     if command.priority == UNLIMITED:
         if job.priority:
@@ -248,7 +249,7 @@ def requeue(cluster: Cluster, command: RequeueJob) -> Outcome:
 def _requeue_one(cluster: Cluster, job: Job, command: RequeueJob) -> Outcome:
     if not may_touch(cluster, job, command.user_id):
         return rejected(cluster, Refusal.ACCESS_DENIED)
-    if not job.spec.requeue and not is_operator(cluster, command.user_id):
+    if not job.spec.requeue:
         return rejected(cluster, Refusal.DISABLED)
     if job.flags & JobFlag.COMPLETING:
         return rejected(cluster, Refusal.TRANSITION_STATE_NO_UPDATE)
@@ -260,7 +261,7 @@ def _requeue_one(cluster: Cluster, job: Job, command: RequeueJob) -> Outcome:
 
 
 def top(cluster: Cluster, command: TopJobs) -> Outcome:
-    """Give the named jobs the highest priorities among their owner's waiting ones; the sum of all stays the same."""
+    """Put the named jobs before their owner's other waiting ones, whose nice values rise by what is given away."""
     if not is_operator(cluster, command.user_id) and not cluster.settings.user_may_top:
         return rejected(cluster, Refusal.ACCESS_DENIED)
     wanted = []
@@ -281,9 +282,17 @@ def top(cluster: Cluster, command: TopJobs) -> Outcome:
     owner = wanted[0].spec.user_id
     peers = [cluster.jobs[i] for i in cluster.pending if cluster.jobs[i].spec.user_id == owner]
     peers = [job for job in peers if job.priority and job.partition == wanted[0].partition]
-    ranks = sorted((job.priority for job in peers), reverse=True)
     chosen = {job.id for job in wanted}
-    others = sorted((job for job in peers if job.id not in chosen), key=lambda job: (-job.priority, job.id))
-    for job, priority in zip([*wanted, *others], ranks, strict=False):
-        cluster = put(cluster, job.with_(priority=priority))
+    others = [job for job in peers if job.id not in chosen]
+    highest = max((job.priority for job in peers), default=0)
+    for job in wanted:
+        cluster = put(cluster, _shifted(job, highest - job.priority))
+    raised = sum(highest - job.priority for job in wanted)
+    for job in others:
+        cluster = put(cluster, _shifted(job, -(raised // max(1, len(others)))))
     return Outcome(cluster.with_(jobs_changed_s=command.now_s), effects=(ScheduleSoon(),))
+
+
+def _shifted(job: Job, by: int) -> Job:
+    """The job with its priority moved, its nice value telling why."""
+    return job.with_(priority=max(1, job.priority + by), spec=job.spec.with_(nice=job.spec.nice - by))

@@ -43,6 +43,23 @@ class Demand(msgspec.Struct, frozen=True):
     required: int = 0
     excluded: int = 0
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether free cores and memory alone decide what a node gives, and any nodes will do."""
+        return not (
+            self.whole_nodes or self.all_memory or self.tasks_per_socket or self.required or self.contiguous
+        ) and (
+            self.floor % self.unit == 0
+            and self.floor <= self.ceiling
+            and (not self.features or _is_simple(self.features))
+        )
+
+
+def _is_simple(text: str) -> bool:
+    """Whether a feature expression has one variant and no counts, so that eligibility says all."""
+    ways = features.variants(text)
+    return len(ways) == 1 and not ways[0].counts
+
 
 def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
     """The demand of a request in a partition. Raises KeyError or BadNodeList for node lists that name no node."""

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     SYSTEM_FAILURE = "SystemFailure"
     LAUNCH_FAILURE = "JobLaunchFailure"
     NON_ZERO_EXIT_CODE = "NonZeroExitCode"
+    RAISED_SIGNAL = "RaisedSignal"
     TIME_LIMIT = "TimeLimit"
     NODE_DOWN = "NodeDown"
     CLEANING = "Cleaning"

@@ -24,7 +24,7 @@ class Free:
         self.memory = memory
         self.usable = usable
         self.core_counts = [bits.bit_count() for bits in cores]
-        self._with_cores: dict[int, int] = {}
+        self._with_cores = _masks_by_least(self.core_counts, layout.most_cores)
         self._with_memory: dict[int, int] = {}
 
     @classmethod
@@ -52,7 +52,7 @@ class Free:
         twin = Free.__new__(Free)
         twin.layout, twin.usable = self.layout, self.usable
         twin.cores, twin.memory, twin.core_counts = self.cores[:], self.memory[:], self.core_counts[:]
-        twin._with_cores, twin._with_memory = self._with_cores.copy(), self._with_memory.copy()
+        twin._with_cores, twin._with_memory = self._with_cores[:], self._with_memory.copy()
         return twin
 
     def take(self, allocation: Allocation) -> None:
@@ -67,16 +67,18 @@ class Free:
 
     def with_cores(self, count: int) -> int:
         """Nodes with at least so many free cores, as a mask."""
-        mask = self._with_cores.get(count)
-        if mask is None:
-            mask = self._with_cores[count] = mask_of([i for i, n in enumerate(self.core_counts) if n >= count])
-        return mask
+        return self._with_cores[count] if count < len(self._with_cores) else 0
+
+    def cores_in(self, mask: int) -> int:
+        """Free cores on these nodes."""
+        return sum([(mask & with_more).bit_count() for with_more in self._with_cores[1:]])
 
     def with_memory(self, mib: int) -> int:
         """Nodes with at least so much free memory, as a mask."""
         mask = self._with_memory.get(mib)
         if mask is None:
-            mask = self._with_memory[mib] = mask_of([i for i, n in enumerate(self.memory) if n >= mib])
+            digits = "".join(["1" if amount >= mib else "0" for amount in reversed(self.memory)])
+            mask = self._with_memory[mib] = int(digits or "0", 2)
         return mask
 
     def holds(self, allocation: Allocation) -> bool:
@@ -92,11 +94,14 @@ class Free:
         """Set what is free of one node."""
         bit = 1 << index
         self.cores[index] = cores
-        count = cores.bit_count()
-        if count != self.core_counts[index]:
+        count, before = cores.bit_count(), self.core_counts[index]
+        if count != before:
             self.core_counts[index] = count
-            for least, mask in self._with_cores.items():
-                self._with_cores[least] = mask | bit if count >= least else mask & ~bit
+            masks = self._with_cores
+            for least in range(count + 1, before + 1):
+                masks[least] &= ~bit
+            for least in range(before + 1, count + 1):
+                masks[least] |= bit
         if memory != self.memory[index]:
             self.memory[index] = memory
             for least, mask in self._with_memory.items():
@@ -110,11 +115,12 @@ class Layout:
     configuration is asked once per kind and not once per node.
     """
 
-    __slots__ = ("all_cores", "by_weight", "kinds", "most_threads", "nodes")
+    __slots__ = ("all_cores", "by_weight", "kinds", "most_cores", "most_threads", "nodes")
 
     def __init__(self, cluster: Cluster) -> None:
         self.nodes: tuple[Node, ...] = tuple([cluster.nodes[name] for name in cluster.node_order])
         self.all_cores = tuple([(1 << node.cores) - 1 for node in self.nodes])
+        self.most_cores = max([node.cores for node in self.nodes], default=0)
         self.most_threads = max([node.threads_per_core for node in self.nodes], default=1)
         members: dict[tuple, list[int]] = {}
         for index, node in enumerate(self.nodes):
@@ -145,3 +151,17 @@ _KIND = attrgetter(
     "cpus", "boards", "sockets", "cores_per_socket", "threads_per_core", "real_memory_mib", "tmp_disk_mib", "weight",
     "features", "active_features",
 )  # fmt: skip
+
+
+def _masks_by_least(counts: list[int], highest: int) -> list[int]:
+    """For every number up to the highest: the mask of the indexes that have at least so many."""
+    digits = [bytearray(b"0" * len(counts)) for _ in range(highest + 1)]
+    last = len(counts) - 1
+    for index, count in enumerate(counts):
+        digits[count][last - index] = 49
+    masks, mask = [], 0
+    for line in reversed(digits):
+        mask |= int(line or b"0", 2)
+        masks.append(mask)
+    masks.reverse()
+    return masks

@@ -9,6 +9,7 @@ COMPLETING, a flag beside its new state, until every node has said that nothing 
 """
 
 import os
+import signal
 
 from flurm.core import arrays
 from flurm.core.commands import ApplyPlan, BatchEnded, EpilogDone, ExpireJobs, LaunchDone, PurgeJobs, Start
@@ -152,13 +153,16 @@ def batch_ended(cluster: Cluster, command: BatchEnded) -> Outcome:
     job = job.with_(exit_status=command.exit_status)
     if command.exit_status == 0:
         return finish(cluster, job, "succeed", command.now_s)
-    reason = Reason.NON_ZERO_EXIT_CODE
     if os.WIFSIGNALED(command.exit_status):
-        reason = Reason.NON_ZERO_EXIT_CODE
-    return finish(cluster, job, "fail", command.now_s, reason=reason)
+        number = os.WTERMSIG(command.exit_status)
+        text = f"{Reason.RAISED_SIGNAL}:{number}({signal.strsignal(number)})"
+        return finish(cluster, job, "fail", command.now_s, reason=Reason.RAISED_SIGNAL, text=text)
+    return finish(cluster, job, "fail", command.now_s, reason=Reason.NON_ZERO_EXIT_CODE)
 
 
-def finish(cluster: Cluster, job: Job, event: str, now_s: int, *, reason: Reason = Reason.NONE) -> Outcome:
+def finish(
+    cluster: Cluster, job: Job, event: str, now_s: int, *, reason: Reason = Reason.NONE, text: str | None = None
+) -> Outcome:
     """End a job that holds resources: COMPLETING until its nodes are clean."""
     assert job.allocation is not None
     mask = job.allocation.node_mask
@@ -166,7 +170,7 @@ def finish(cluster: Cluster, job: Job, event: str, now_s: int, *, reason: Reason
         state=next_state(job.state, event),
         flags=job.flags | JobFlag.COMPLETING,
         reason=reason,
-        reason_text=None,
+        reason_text=text,
         end_s=now_s,
         launch=None,
         completing=mask,
@@ -211,7 +215,6 @@ def _waiting_again(cluster: Cluster, job: Job, now_s: int, *, reason: Reason, ho
         eligible_s=max(begin_s, now_s),
         submit_s=job.submit_s,
         time_limit_min=None,
-        exit_status=0,
         restarts=job.restarts + 1,
         kill_requested_s=0,
     )
@@ -242,8 +245,7 @@ def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
 def cancel_pending(cluster: Cluster, job: Job, now_s: int, *, event: str = "cancel") -> Outcome:
     """End a job that never started."""
     state = next_state(job.state, event)
-    start_s = now_s
-    ended = job.with_(state=state, reason=Reason.NONE, reason_text=None, start_s=start_s, end_s=now_s, dependencies=())
+    ended = job.with_(state=state, start_s=now_s, end_s=now_s, dependencies=(), planned_nodes=0)
     cluster = retest_dependents(put(cluster, ended).with_(jobs_changed_s=now_s), now_s)
     return Outcome(cluster, effects=(JobEnded(job.id, state.name), ScheduleSoon()))
 

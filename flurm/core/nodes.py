@@ -193,6 +193,8 @@ def _set_state(cluster: Cluster, node: Node, command: UpdateNode) -> tuple[Clust
         case "fail":
             node = node.with_(flags=node.flags | NodeFlag.FAIL)
         case "resume" | "idle":
+            if node.state is NodeState.IDLE and not node.flags & (NodeFlag.DRAIN | NodeFlag.FAIL):
+                return Refusal.INVALID_NODE_STATE
             node = _resumed(node)
         case "no_respond":
             node = node.with_(flags=node.flags | NodeFlag.NO_RESPOND)

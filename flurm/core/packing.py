@@ -13,8 +13,8 @@ Node counts: `-N 2` takes two, `-N 1-3` three where there are three, without -N 
 from bisect import bisect_left
 
 from flurm.core import features
-from flurm.core.demand import Demand, features_of
-from flurm.core.free import Free
+from flurm.core.demand import Demand, features_of, most_cpus
+from flurm.core.free import Free, Layout, mask_of
 from flurm.core.records import UNLIMITED, Allocation, NodeShare, bits_of
 
 
@@ -24,20 +24,42 @@ def place(demand: Demand, free: Free, candidates: int) -> Allocation | None:
     `candidates` is a mask of eligible nodes (`eligible_for`); nodes outside `free.usable` are left out here. Nothing is
     taken from `free`: that is the caller's `free.take(allocation)`.
     """
-    mask = candidates & free.usable & free.with_cores(-(-demand.floor // free.layout.most_threads))
+    most_threads = free.layout.most_threads
+    mask = candidates & free.usable & free.with_cores(-(-demand.floor // most_threads))
     if demand.memory_per_node_mib:
         mask &= free.with_memory(demand.memory_per_node_mib)
     elif demand.memory_per_cpu_mib:
         mask &= free.with_memory(demand.memory_per_cpu_mib * demand.floor)
     if demand.required & ~mask or mask.bit_count() < demand.min_nodes:
         return None
-    if demand.cpus <= demand.floor and demand.target_nodes == 1 and not demand.required and not demand.features:
-        return _place_on_one(demand, free, mask)
+    if free.cores_in(mask) * min(demand.threads, most_threads) < demand.cpus:
+        return None
+    capacities = _Capacities(demand, free)
+    if demand.is_plain and most_threads == 1:
+        if demand.cpus <= demand.floor and demand.target_nodes == 1:
+            return _place_on_one(demand, free, mask)
+        chosen = _choose(demand, free, {}, mask, capacities)
+        return None if chosen is None else _allocation(demand, free, chosen)
     for variant in features.variants(demand.features):
-        chosen = _choose_variant(demand, free, mask, variant)
+        chosen = _choose_variant(demand, free, mask, variant, capacities)
         if chosen is not None:
             return _allocation(demand, free, chosen)
     return None
+
+
+def fits_when_idle(demand: Demand, layout: Layout, candidates: int) -> bool:
+    """Whether `place` would find room on these nodes if nothing ran on them, asked by kinds of nodes if possible."""
+    variants = features.variants(demand.features)
+    if demand.required or demand.contiguous or len(variants) > 1 or variants[0].counts:
+        return place(demand, Free.empty(layout), candidates) is not None
+    room, cpus, nodes = demand.max_nodes, demand.cpus, demand.min_nodes
+    sizes = [(most_cpus(demand, node), (alike & candidates).bit_count()) for node, alike in layout.kinds]
+    for size, count in sorted(sizes, reverse=True):
+        if size < demand.floor or room <= 0:
+            break
+        taken = min(count, room)
+        cpus, nodes, room = cpus - taken * size, nodes - taken, room - taken
+    return cpus <= 0 and nodes <= 0
 
 
 def capacity(demand: Demand, free: Free, index: int) -> int:
@@ -67,19 +89,28 @@ def capacity(demand: Demand, free: Free, index: int) -> int:
     return cpus if cpus >= demand.floor else 0
 
 
+class _Capacities(dict[int, int]):
+    """`capacity` by node index, worked out when it is looked at."""
+
+    def __init__(self, demand: Demand, free: Free) -> None:
+        self._demand, self._free = demand, free
+        self.largest = free.layout.most_cores * free.layout.most_threads
+
+    def __missing__(self, index: int) -> int:
+        cpus = self[index] = capacity(self._demand, self._free, index)
+        return cpus
+
+
 def _place_on_one(demand: Demand, free: Free, mask: int) -> Allocation | None:
     """One node that gives all: the first of the shortest stretch of the lowest weight."""
     for group in free.layout.by_weight:
-        left = mask & group
-        while left:
-            index = _shortest_stretch(left)
-            if capacity(demand, free, index):
-                return Allocation((_share(demand, free, index, demand.floor),), demand.whole_nodes)
-            left &= ~(1 << index)
+        if mask & group:
+            index = _first_of_shortest_stretch(mask & group)
+            return Allocation((_share(demand, free, index, demand.floor),))
     return None
 
 
-def _shortest_stretch(mask: int) -> int:
+def _first_of_shortest_stretch(mask: int) -> int:
     """Index of the first node of the shortest run of set bits."""
     starts = mask & ~(mask << 1)
     if starts & (starts - 1):
@@ -90,38 +121,38 @@ def _shortest_stretch(mask: int) -> int:
     return (starts & -starts).bit_length() - 1
 
 
-def _choose_variant(demand: Demand, free: Free, mask: int, variant: features.Variant) -> dict[int, int] | None:
+def _choose_variant(
+    demand: Demand, free: Free, mask: int, variant: features.Variant, capacities: _Capacities
+) -> dict[int, int] | None:
     """Index and capacity of the nodes to use under one variant of the features, in the order to fill them."""
     nodes = free.layout.nodes
-    if demand.features and variant.every is not None:
-        mask = sum(1 << i for i in bits_of(mask) if features.matches(variant.every, features_of(nodes[i])))
-    capacities: dict[int, int] = {}
-    for group in free.layout.by_weight:
-        for index in bits_of(mask & group):
-            cpus = capacity(demand, free, index)
-            if cpus:
-                capacities[index] = cpus
+    indexes = [index for index in bits_of(mask) if capacities[index]]
+    if variant.every is not None:
+        indexes = [index for index in indexes if features.matches(variant.every, features_of(nodes[index]))]
     required = set(bits_of(demand.required))
     for name, count in variant.counts:
-        with_it = [index for index in capacities if name in features_of(nodes[index])]
+        with_it = [index for index in indexes if name in features_of(nodes[index])]
         if len(with_it) < count:
             return None
         required.update(with_it[:count])
-    if not required <= capacities.keys() or len(capacities) < demand.min_nodes or len(required) > demand.max_nodes:
+    if not required.issubset(indexes) or len(indexes) < demand.min_nodes or len(required) > demand.max_nodes:
         return None
-    first = {index: capacities.pop(index) for index in sorted(required)}
-    return _choose(demand, free, first, capacities)
+    first = {index: capacities[index] for index in sorted(required)}
+    return _choose(demand, free, first, mask_of(index for index in indexes if index not in required), capacities)
 
 
-def _choose(demand: Demand, free: Free, first: dict[int, int], others: dict[int, int]) -> dict[int, int] | None:
+def _choose(
+    demand: Demand, free: Free, first: dict[int, int], others: int, capacities: _Capacities
+) -> dict[int, int] | None:
     if demand.contiguous:
-        return _neighbours(demand, first, others)
-    chosen = _fill(demand, free, dict(first), others)
+        return _neighbours(demand, first, {index: capacities[index] for index in bits_of(others)})
+    chosen = _fill(demand, free, dict(first), others, capacities)
     if _suffices(demand, chosen):
         return chosen
     if demand.max_nodes >= UNLIMITED:
         return None
-    chosen = _fill_looking_ahead(demand, dict(first), others)
+    in_order = [index for group in free.layout.by_weight for index in bits_of(others & group)]
+    chosen = _fill_looking_ahead(demand, dict(first), {index: capacities[index] for index in in_order})
     return chosen if _suffices(demand, chosen) else None
 
 
@@ -129,53 +160,66 @@ def _suffices(demand: Demand, chosen: dict[int, int]) -> bool:
     return demand.min_nodes <= len(chosen) <= demand.max_nodes and sum(chosen.values()) >= demand.cpus
 
 
-def _fill(demand: Demand, free: Free, chosen: dict[int, int], others: dict[int, int]) -> dict[int, int]:
+def _fill(demand: Demand, free: Free, chosen: dict[int, int], others: int, capacities: _Capacities) -> dict[int, int]:
     """Take nodes by weight, then by the stretch that fits best, until CPUs and nodes suffice or none are left."""
     cpus = demand.cpus - sum(chosen.values())
     nodes = demand.target_nodes - len(chosen)
     for group in free.layout.by_weight:
-        runs = _runs([index for index in others if group >> index & 1])
-        while runs and (cpus > 0 or nodes > 0):
-            run = _best_run(runs, others, cpus, nodes)
-            runs.remove(run)
-            for index in _in_filling_order(run, others, cpus, nodes):
-                chosen[index] = others[index]
-                cpus -= others[index]
+        stretches = _stretches(others & group)
+        ranked: list[tuple[int, int, range]] | None = None
+        while stretches and (cpus > 0 or nodes > 0):
+            stretch = None
+            if ranked is None or ranked[-1][0] >= cpus:
+                stretch = _smallest_sufficient(stretches, capacities, cpus, nodes)
+            if stretch is None:
+                if ranked is None:
+                    ranked = sorted((sum([capacities[i] for i in run]), -run.start, run) for run in stretches)
+                stretch = ranked.pop()[2]
+                stretches = [entry[2] for entry in ranked]
+            for index in _in_filling_order(stretch, capacities, cpus, nodes):
+                chosen[index] = capacities[index]
+                cpus -= capacities[index]
                 nodes -= 1
     return chosen
 
 
-def _runs(indexes: list[int]) -> list[list[int]]:
-    """Stretches of neighbours."""
-    runs: list[list[int]] = []
-    for index in sorted(indexes):
-        if runs and runs[-1][-1] + 1 == index:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    return runs
+def _stretches(mask: int) -> list[range]:
+    """The runs of neighbouring nodes in a mask."""
+    found = []
+    start = 0
+    while mask:
+        gap = (mask & -mask).bit_length() - 1
+        mask >>= gap
+        length = (~mask & (mask + 1)).bit_length() - 1
+        start += gap
+        found.append(range(start, start + length))
+        mask >>= length
+        start += length
+    return found
 
 
-def _best_run(runs: list[list[int]], capacities: dict[int, int], cpus: int, nodes: int) -> list[int]:
-    """The smallest stretch that suffices, or else the one with the most CPUs."""
-    best, best_rank = runs[0], (2, 0)
-    for run in runs:
-        total = sum([capacities[index] for index in run])
-        rank = (0, len(run)) if total >= cpus and len(run) >= nodes else (1, -total)
-        if rank < best_rank:
-            best, best_rank = run, rank
-    return best
+def _smallest_sufficient(stretches: list[range], capacities: _Capacities, cpus: int, nodes: int) -> range | None:
+    """The shortest stretch with enough nodes and CPUs."""
+    for stretch in sorted(stretches, key=len):
+        if len(stretch) < nodes or len(stretch) * capacities.largest < cpus:
+            continue
+        left = cpus
+        for index in stretch:
+            left -= capacities[index]
+            if left <= 0:
+                return stretch
+    return None
 
 
-def _in_filling_order(run: list[int], capacities: dict[int, int], cpus: int, nodes: int) -> list[int]:
+def _in_filling_order(stretch: range, capacities: _Capacities, cpus: int, nodes: int) -> list[int]:
     """The nodes of a stretch to take: one that gives all that is left as soon as one is enough, else the next."""
     taken: list[int] = []
-    left = list(run)
-    while left and (cpus > 0 or nodes > 0):
-        index = left[0]
-        if nodes <= 1 and capacities[index] < cpus:
-            index = next((other for other in left if capacities[other] >= cpus), index)
-        left.remove(index)
+    for index in stretch:
+        if cpus <= 0 and nodes <= 0:
+            break
+        if nodes <= 1 and capacities[index] < cpus <= capacities.largest:
+            enough = (other for other in range(index + 1, stretch.stop) if capacities[other] >= cpus)
+            index = next(enough, index)
         taken.append(index)
         cpus -= capacities[index]
         nodes -= 1
@@ -199,13 +243,13 @@ def _fill_looking_ahead(demand: Demand, chosen: dict[int, int], others: dict[int
 
 
 def _neighbours(demand: Demand, first: dict[int, int], others: dict[int, int]) -> dict[int, int] | None:
-    """The first stretch of neighbours that holds all required nodes and suffices."""
+    """The first stretch of neighbours, the shortest before others, that holds all required nodes and suffices."""
     capacities = {**first, **others}
-    for run in sorted(_runs(list(capacities)), key=len):
+    for run in sorted(_stretches(mask_of(capacities)), key=len):
         if not first.keys() <= set(run):
             continue
-        for start in range(len(run)):
-            window = _window(demand, run[start:], capacities)
+        for start in run:
+            window = _window(demand, range(start, run.stop), capacities)
             if window is None:
                 break
             if first.keys() <= window.keys() and len(window) <= demand.max_nodes:
@@ -213,19 +257,15 @@ def _neighbours(demand: Demand, first: dict[int, int], others: dict[int, int]) -
     return None
 
 
-def _window(demand: Demand, run: list[int], capacities: dict[int, int]) -> dict[int, int] | None:
+def _window(demand: Demand, run: range, capacities: dict[int, int]) -> dict[int, int] | None:
     window: dict[int, int] = {}
     cpus = demand.cpus
     for index in run:
         window[index] = capacities[index]
         cpus -= capacities[index]
-        if cpus <= 0 and len(window) >= demand.target_nodes and not demand.required & ~_mask(window):
+        if cpus <= 0 and len(window) >= demand.target_nodes and not demand.required & ~mask_of(window):
             return window
     return window if cpus <= 0 and len(window) >= demand.min_nodes else None
-
-
-def _mask(indexes: dict[int, int]) -> int:
-    return sum(1 << index for index in indexes)
 
 
 def _allocation(demand: Demand, free: Free, chosen: dict[int, int]) -> Allocation:

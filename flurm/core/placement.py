@@ -11,7 +11,7 @@ from flurm.core import features, names
 from flurm.core.demand import Demand, demand_of, eligible_for, eligible_nodes
 from flurm.core.enums import Reason, Refusal
 from flurm.core.free import Free, Layout
-from flurm.core.packing import place
+from flurm.core.packing import fits_when_idle, place
 from flurm.core.records import UNLIMITED, Allocation, Cluster, JobSpec, Node, Partition
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "demand_of",
     "eligible_for",
     "eligible_nodes",
+    "fits_when_idle",
     "misfit",
     "misfit_of",
     "place",
@@ -85,9 +86,7 @@ def misfit_of(layout: Layout, spec: JobSpec, demand: Demand, partition: Partitio
     if demand.required & ~within or demand.required & demand.excluded:
         return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE)
     eligible = eligible_for(layout, demand, partition)
-    if eligible and demand.cpus <= demand.floor and demand.target_nodes == 1 and not demand.required:
-        return None
-    if place(demand, Free.empty(layout), eligible) is None:
+    if not fits_when_idle(demand, layout, eligible):
         kinds = [node for node, alike in layout.kinds if alike & within]
         return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE, text=_what_no_node_has(demand, kinds))
     return None

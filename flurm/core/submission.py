@@ -121,9 +121,11 @@ def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
     else:
         return job
     start_s = job.spec.begin_s if reason is Reason.BEGIN_TIME else 0
-    return job.with_(reason=reason, reason_text=None, start_s=start_s, planned_nodes=0)
+    text = REQUEUED_HELD if job.priority == 0 and job.requeue_held else None
+    return job.with_(reason=reason, reason_text=text, start_s=start_s, planned_nodes=0)
 
 
+REQUEUED_HELD = "job requeued in held state"
 _STANDING = (
     Reason.HELD_USER,
     Reason.HELD_ADMIN,

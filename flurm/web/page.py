@@ -24,8 +24,10 @@ def render(status: dict[str, Any], tree: list[dict[str, Any]], cluster: Cluster 
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
         f"<title>{escape(status['cluster'])} · FLURM</title><style>{_STYLE}</style>"
-        f"<h1>{escape(status['cluster'])} <span class={'up' if healthy else 'down'}>{escape(status['status'])}</span></h1>"
-        f"<p class=muted>FLURM {escape(status['version'])} on {escape(status['controller'])}, {escape(status['address'])}, "
+        f"<h1>{escape(status['cluster'])} "
+        f"<span class={'up' if healthy else 'down'}>{escape(status['status'])}</span></h1>"
+        f"<p class=muted>FLURM {escape(status['version'])} on {escape(status['controller'])}, "
+        f"{escape(status['address'])}, "
         f"{escape(str(status.get('consensus', '')))}, up {status['uptime_s']:.0f} s</p>"
         f"{_nodes(cluster)}{_jobs(cluster)}{_tree(tree)}</html>"
     )
