@@ -215,7 +215,7 @@ def test_a_field_behind_a_condition_keeps_its_default_when_absent():
 
 
 def test_every_field_of_every_record_travels_in_some_version():
-    from protocol.compiler import _names
+    from protocol.layout import names
     from protocol.schema import Record as Base
 
     def below(record):
@@ -225,4 +225,4 @@ def test_every_field_of_every_record_travels_in_some_version():
 
     for record in below(Base):
         if record.__module__.startswith("protocol."):
-            assert set(record.__struct_fields__) == set(_names(record.WIRE)), record.__name__
+            assert set(record.__struct_fields__) == set(names(record.WIRE)), record.__name__
