@@ -55,6 +55,10 @@ class Daemon:
 def place():
     place = make_workplace()
     yield place
+    if (place / "spool").exists():
+        node = Node(place)
+        node.launcher.recover()
+        node.close()
     shutil.rmtree(place, ignore_errors=True)
 
 
