@@ -9,8 +9,8 @@ with end = t for a running job: what is over counts half after one half life, a 
     2 ** -(usage / (total usage / number of users))
 
 as in Slurm's classic formula with equal shares: 1 for who used nothing, one half for who had just his share. The queue
-keeps the order of partition tiers; within a tier it is sorted by factor, and stays as it was among jobs of one user. Where
-nobody used anything, nothing changes.
+keeps the order of partition tiers; within a tier it is sorted by factor, and stays as it was among jobs of one user.
+Where nobody used anything, nothing changes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def usage(cluster: Cluster, now_s: int, half_life_s: int = HALF_LIFE_S) -> dict[
     """Decayed CPU seconds by user id."""
     used: defaultdict[int, float] = defaultdict(float)
     for job in cluster.jobs.values():
-        if job.start_s and job.state is not JobState.PENDING and job.allocation is not None:
+        if job.state is not JobState.PENDING and job.allocation is not None:
             used[job.spec.user_id] += _cpu_seconds(job, now_s, half_life_s)
     return dict(used)
 

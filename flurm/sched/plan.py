@@ -7,8 +7,8 @@ behind it is the reservation `depth`, the number of blocked jobs per partition t
 - 1, EASY backfill: who does not delay the first blocked job may start;
 - more, up to conservative backfill: who does not delay any of so many.
 
-What makes the pass fast: jobs that ask for the same are of one `_Shape`, and since resources only shrink during a pass, a
-shape that did not fit does not fit again. Nothing is proposed for a job whose record says already what the pass found.
+What makes the pass fast: jobs that ask for the same are of one `_Shape`, and since resources only shrink during a pass,
+a shape that did not fit does not fit again. Nothing is proposed for a job whose record already says what was found.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from operator import attrgetter
 
 import msgspec
 
+from flurm.core import arrays
 from flurm.core.commands import Outlook, Start
-from flurm.core.enums import JobState, PartitionState, Reason
+from flurm.core.enums import PartitionState, Reason
 from flurm.core.names import BadNodeList, compress
 from flurm.core.placement import (
     NODES_UNAVAILABLE,
@@ -28,10 +29,11 @@ from flurm.core.placement import (
     Layout,
     demand_of,
     eligible_for,
+    fits_when_idle,
     misfit_of,
     place,
 )
-from flurm.core.records import UNLIMITED, Allocation, Cluster, Job, JobSpec, Partition
+from flurm.core.records import UNLIMITED, Allocation, ArrayTask, Cluster, Job, JobSpec, Partition
 from flurm.sched.queue import is_ready, next_begin_s, partitions_to_try
 from flurm.sched.timeline import YEAR_S, Timeline
 
@@ -60,7 +62,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def plan(cluster: Cluster, order: Iterable[int], now_s: int, *, depth: int = 1) -> Plan:
-    """Decide what starts now. `order` holds ids of pending jobs, the first to start first; it decides, not priorities."""
+    """Decide what starts now. `order` holds the ids of pending jobs, the first to start first: it is what counts."""
     scheduler = Pass(cluster, now_s, depth)
     for job_id in order:
         job = cluster.jobs.get(job_id)
@@ -84,24 +86,21 @@ class Pass:
         self._shapes: dict[tuple, _Shape] = {}
         self._blocked: dict[str, int] = {}
         self._blocked_nodes = 0
+        self._allowed: dict[int, int] = {}
+        self._short_of_nodes: set[str] = set()
 
     def consider(self, job: Job) -> None:
         """Start the job, or as many tasks of the array record as fit, or say why not."""
         self.considered += 1
         array = job.array
-        if array is None or array.task_id is not None:
-            verdict = self.try_to_start(job, array.task_id if array else None)
-        else:
-            verdict = self._start_tasks(job)
+        verdict = self.try_to_start(job, None) if array is None else self._start_tasks(job, array)
         if verdict is not None and not _is_known(job, verdict):
             self.outlooks.append(Outlook(job.id, verdict.reason, verdict.text, verdict.start_s, verdict.nodes))
 
-    def _start_tasks(self, job: Job) -> Verdict | None:
-        assert job.array is not None
-        allowed = UNLIMITED
-        if job.array.max_running:
-            allowed = job.array.max_running - _running_tasks(self.cluster, job.array.job_id)
-        waiting = job.array.waiting
+    def _start_tasks(self, job: Job, array: ArrayTask) -> Verdict | None:
+        """Start the record's one task, or its waiting tasks from the lowest, as far as the array's limit allows."""
+        allowed = self._allowed_tasks(array)
+        waiting = array.waiting if array.task_id is None else 1 << array.task_id
         while waiting:
             if allowed <= 0:
                 return Verdict(Reason.JOB_ARRAY_TASK_LIMIT)
@@ -111,7 +110,16 @@ class Pass:
                 return verdict
             waiting ^= lowest
             allowed -= 1
+            self._allowed[array.job_id] = allowed
         return None
+
+    def _allowed_tasks(self, array: ArrayTask) -> int:
+        """How many more tasks of the array may start in this pass."""
+        if not array.max_running:
+            return UNLIMITED
+        if array.job_id not in self._allowed:
+            self._allowed[array.job_id] = array.max_running - arrays.running_tasks(self.cluster, array.job_id)
+        return self._allowed[array.job_id]
 
     def try_to_start(self, job: Job, task_id: int | None) -> Verdict | None:
         """Start the job in the first of its partitions where it fits; else the verdict of the first that counts."""
@@ -157,9 +165,10 @@ class Pass:
         rank = self._blocked.get(partition.name, 0)
         unavailable = self._unavailable(shape)
         if unavailable is not None:
-            return (
-                Verdict(Reason.RESOURCES, NODES_UNAVAILABLE) if not rank and not shape.demand.required else unavailable
-            )
+            if rank or shape.demand.required or partition.name in self._short_of_nodes:
+                return unavailable
+            self._short_of_nodes.add(partition.name)
+            return Verdict(Reason.RESOURCES, NODES_UNAVAILABLE)
         self._blocked[partition.name] = rank + 1
         reason, text = (Reason.PRIORITY, None) if rank else (Reason.RESOURCES, self._spoken_for(shape))
         self._blocked_nodes |= partition.node_mask
@@ -173,12 +182,12 @@ class Pass:
         return Verdict(reason, text, start_s, allocation.node_mask, blocks=True)
 
     def _unavailable(self, shape: _Shape) -> Verdict | None:
-        """The verdict for a shape that not even the idle cluster could serve without the nodes that are out of service."""
+        """The verdict for a shape that even an idle cluster could not serve without the nodes out of service."""
         if not shape.availability_known:
             shape.availability_known = True
             usable = self.timeline.free.usable
             missing = (shape.demand.required or shape.eligible) & ~usable
-            if missing and place(shape.demand, Free.empty(self.layout, usable), shape.eligible) is None:
+            if missing and not fits_when_idle(shape.demand, self.layout, shape.eligible & usable):
                 names = compress(self.layout.names_in(missing))
                 text = f"{Reason.NODE_NOT_AVAIL}, UnavailableNodes:{names}"
                 shape.unavailable = Verdict(Reason.NODE_NOT_AVAIL, text)
@@ -188,8 +197,8 @@ class Pass:
         """What to say where the nodes of blocked jobs in other partitions are what the job would need."""
         if not self._blocked_nodes & shape.eligible:
             return None
-        idle = Free.empty(self.layout, self.timeline.free.usable & ~self._blocked_nodes)
-        return NODES_UNAVAILABLE if place(shape.demand, idle, shape.eligible) is None else None
+        others = shape.eligible & self.timeline.free.usable & ~self._blocked_nodes
+        return None if fits_when_idle(shape.demand, self.layout, others) else NODES_UNAVAILABLE
 
     def shape_of(self, spec: JobSpec, partition: Partition) -> _Shape:
         """What the job asks for in the partition, shared by all that ask for the same."""
@@ -244,15 +253,6 @@ def _is_known(job: Job, verdict: Verdict) -> bool:
         and job.planned_nodes == verdict.nodes
         and abs(job.start_s - verdict.start_s) <= START_TOLERANCE_S
     )
-
-
-def _running_tasks(cluster: Cluster, array_job_id: int) -> int:
-    running = 0
-    for job_id in cluster.arrays.get(array_job_id, ()):
-        job = cluster.jobs.get(job_id)
-        if job is not None and job.array is not None and job.array.task_id is not None:
-            running += job.state in (JobState.RUNNING, JobState.SUSPENDED)
-    return running
 
 
 _BEHIND = Verdict(Reason.PRIORITY, blocks=True)

@@ -1,8 +1,8 @@
 """Scheduling policies: what a plugin of the scheduler is.
 
-A policy is a class with a `name` and `plan(cluster, order, now_s)`; the entry point group `flurm.schedulers` finds those
-of other packages. `order` is the queue as the queue manager sees it, and a policy may reorder it. A policy object may
-remember what it has seen to save work, never to decide: the same cluster, order and time give the same plan.
+A policy is a class with a `name` and `plan(cluster, order, now_s)`; the entry point group `flurm.schedulers` finds
+those of other packages. `order` is the queue as the queue manager sees it, and a policy may reorder it. A policy object
+may remember what it has seen to save work, never to decide: the same cluster, order and time give the same plan.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ As in Slurm without multifactor priorities: jobs of partitions of a higher tier 
 
 from __future__ import annotations
 
+from flurm.core.enums import JobFlag, JobState
 from flurm.core.records import Cluster, Job
 
 
@@ -24,7 +25,9 @@ def queue_order(cluster: Cluster, now_s: int) -> tuple[int, ...]:
 
 def is_ready(job: Job, now_s: int) -> bool:
     """Whether nothing but resources and limits keeps the job: not held, begin time reached, dependencies gone."""
-    return job.priority != 0 and not job.dependencies and job.spec.begin_s <= now_s and job.is_pending
+    if job.priority == 0 or job.dependencies or job.spec.begin_s > now_s:
+        return False
+    return job.state is JobState.PENDING and (job.flags is JobFlag.NONE or job.is_pending)
 
 
 def next_begin_s(cluster: Cluster, now_s: int) -> int | None:

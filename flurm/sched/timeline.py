@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from flurm.core.enums import JobFlag
 from flurm.core.placement import Demand, Free, place
-from flurm.core.records import Allocation, Cluster, Job
+from flurm.core.records import UNLIMITED, Allocation, Cluster, Job, NodeShare, bits_of
 
 YEAR_S = 365 * 24 * 3600
 """What counts as the duration of a job without a time limit."""
@@ -59,6 +59,18 @@ class Timeline:
         spare = {share.node: then.memory[share.node] - share.memory_mib for share in allocation.shares}
         insort(self.promises, Promise(start_s, start_s + duration_s, job_id, allocation, spare), key=lambda p: p[:3])
         self._shadows.clear()
+
+    def keep_planned(self, cluster: Cluster) -> None:
+        """Keep the nodes that waiting jobs were promised by earlier passes, whole, from their expected start on."""
+        for job_id in cluster.pending:
+            job = cluster.jobs[job_id]
+            if not job.planned_nodes or not job.start_s:
+                continue
+            nodes = [(index, self.free.layout.all_cores[index]) for index in bits_of(job.planned_nodes)]
+            allocation = Allocation(tuple(NodeShare(index, cores, cores.bit_count()) for index, cores in nodes))
+            limit = job.spec.time_limit_min or cluster.partitions[job.partition].max_time_min
+            start_s = max(job.start_s, self.now_s)
+            self.promise(job_id, start_s, YEAR_S if limit >= UNLIMITED else limit * 60, allocation, self.free)
 
     def free_for(self, duration_s: int) -> Free:
         """What a job of this duration may use if it starts now: nothing promised to start before it ends."""
