@@ -1,0 +1,51 @@
+# Every target sets up what it needs. `make help` lists them.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SOURCES := flurm protocol actors supervisors
+CHECKED := $(SOURCES) tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint fmt types bench slurm roots clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/' | sort
+
+$(READY): pyproject.toml .ci/setup-python
+	@.ci/setup-python $(VENV)
+	@touch $@
+
+demo: $(READY) ## start a cluster, run `echo Hello FLURM` on it, show its output and the queue, stop it
+	@$(PY) -m flurm.cli.demo
+
+run: $(READY) ## the same, and stay in the foreground until interrupted
+	@$(PY) -m flurm.cli.demo --stay
+
+slurm: ## install the Debian packages that tests with real Slurm need (as root; otherwise those tests are skipped)
+	@.ci/setup-debian
+
+test: $(READY) slurm ## all tests
+	$(PY) -m pytest
+
+lint: $(READY) ## style, types, layers
+	$(VENV)/bin/ruff format --check $(CHECKED)
+	$(VENV)/bin/ruff check $(CHECKED)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+fmt: $(READY) ## format the code
+	$(VENV)/bin/ruff format $(CHECKED)
+	$(VENV)/bin/ruff check --fix $(CHECKED)
+
+types: $(READY) ## types alone
+	$(VENV)/bin/mypy
+
+bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios
+	$(PY) -m bench
+
+roots: $(READY) ## a Debian 13 root with Slurm 24.11 for the tests of its clients (as root)
+	$(PY) -m tests.slurm.roots
+
+clean: ## remove what the targets made here
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
