@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-JOB_ID = re.compile(r"(?<![\d.])7\d{4}(?!\d)")
+JOB_ID = re.compile(r"(?<!\d)(?<!\b0\.)7\d{4}(?!\d)")
 _DATE_TIME = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d")
 _EPOCH = re.compile(r"(?<!\d)1[78]\d{8}(?![\d.])")
 _NEAR_S = 30 * 86400

@@ -60,8 +60,8 @@ def test_a_golden_holds_the_commands_of_its_story(release: str) -> None:
 
 
 def test_job_ids_are_counted_from_the_lowest() -> None:
-    assert normalise("Submitted batch job 70012, slurm-70013_4.out, 17001, 170012", 70012) == (
-        "Submitted batch job <J+0>, slurm-<J+1>_4.out, 17001, 170012"
+    assert normalise("Submitted batch job 70012, slurm-70013_4.out, 70012.70013, 17001, 170012, 0.70012", 70012) == (
+        "Submitted batch job <J+0>, slurm-<J+1>_4.out, <J+0>.<J+1>, 17001, 170012, 0.70012"
     )
 
 

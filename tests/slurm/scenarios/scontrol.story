@@ -96,13 +96,16 @@ root: scontrol update partitionname=long state=down
 alice: sinfo -h -p long -o '%P %a'
 alice: scontrol release $A
 wait $A PENDING PartitionDown
+# a drained partition would start it
+alice: scontrol hold $A
 root: scontrol update partitionname=long state=drain
 alice: sinfo -h -p long -o '%P %a'
 alice: sbatch -p long --wrap true
 root: scontrol update partitionname=long state=inactive
 alice: sinfo -h -p long -o '%P %a'
 alice: sbatch -p long --wrap true
-until PartitionInactive in alice: squeue -h -j $A -o %r
+alice: scontrol release $A
+wait $A PENDING PartitionInactive
 alice: scontrol show partition long | grep State
 root: scontrol update partitionname=long state=up
 alice: sinfo -h -p long -o '%P %a'

@@ -5,7 +5,8 @@ alice: sinfo
 alice: sinfo -s
 alice: sinfo -N | sort
 alice: sinfo -l | tail -n +2
-alice: sinfo -N -l | tail -n +2 | sort
+# 24.11 keeps the last reason of a node that was resumed
+alice: sinfo -N -l | tail -n +2 | sort | cut -c 1-84
 alice: sinfo -R
 alice: sinfo -h
 
