@@ -17,7 +17,7 @@ from flurm.core.records import UNLIMITED, Allocation, Cluster, Job, NodeShare, b
 YEAR_S = 365 * 24 * 3600
 """What counts as the duration of a job without a time limit."""
 
-MOST_PROBES = 200
+MOST_PROBES = 100
 """Moments that are tried one by one after the first possible one; then the job goes behind all promises."""
 
 
@@ -29,6 +29,8 @@ class Promise(NamedTuple):
     job_id: int
     allocation: Allocation
     spare: dict[int, int]
+    nodes: int
+    cores: int
 
 
 class Timeline:
@@ -57,7 +59,9 @@ class Timeline:
     def promise(self, job_id: int, start_s: int, duration_s: int, allocation: Allocation, then: Free) -> None:
         """Keep a place that `earliest` found. `then` is what it found to be free at that moment."""
         spare = {share.node: then.memory[share.node] - share.memory_mib for share in allocation.shares}
-        insort(self.promises, Promise(start_s, start_s + duration_s, job_id, allocation, spare), key=lambda p: p[:3])
+        cores = sum(share.cores.bit_count() for share in allocation.shares)
+        promised = Promise(start_s, start_s + duration_s, job_id, allocation, spare, allocation.node_mask, cores)
+        insort(self.promises, promised, key=lambda p: p[:3])
         self._shadows.clear()
 
     def keep_planned(self, cluster: Cluster) -> None:
@@ -103,6 +107,8 @@ class Timeline:
             while passed < len(moments) and moments[passed] <= moment:
                 _give(free, releases[moments[passed]])
                 passed += 1
+            if self._is_too_full(demand, free, candidates, moment):
+                continue
             window = self._window(free, moment, moment + duration_s)
             allocation = place(demand, window, candidates)
             if allocation is not None:
@@ -128,6 +134,13 @@ class Timeline:
                 free, low = probe, middle + 1
         _give(free, releases[moments[low - 1]])
         return free, low
+
+    def _is_too_full(self, demand: Demand, free: Free, candidates: int, moment: int) -> bool:
+        """Whether, of the cores free at the moment, promises then in force leave too few: a bound, cheap to have."""
+        under_way = [promise for promise in self.promises if promise.start_s <= moment < promise.end_s]
+        promised = sum([promise.cores for promise in under_way if not promise.nodes & ~candidates])
+        left = free.cores_in(candidates & free.usable) - promised
+        return left * free.layout.most_threads < demand.cpus
 
     def _window(self, free: Free, start_s: int, end_s: int) -> Free:
         met = [promise for promise in self.promises if promise.start_s < end_s and promise.end_s > start_s]
