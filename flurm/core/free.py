@@ -102,10 +102,12 @@ class Free:
                 masks[least] &= ~bit
             for least in range(before + 1, count + 1):
                 masks[least] |= bit
-        if memory != self.memory[index]:
+        had = self.memory[index]
+        if memory != had:
             self.memory[index] = memory
-            for least, mask in self._with_memory.items():
-                self._with_memory[least] = mask | bit if memory >= least else mask & ~bit
+            for least in self._with_memory:
+                if (memory >= least) is not (had >= least):
+                    self._with_memory[least] ^= bit
 
 
 class Layout:

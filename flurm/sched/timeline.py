@@ -181,7 +181,7 @@ def _keep_for(shadow: Free, promise: Promise) -> None:
 def _still_held(job: Job) -> Allocation:
     """The part of a job's allocation that is not free yet: while it completes, its nodes come back one by one."""
     assert job.allocation is not None
-    if not job.flags & JobFlag.COMPLETING:
+    if job.flags is JobFlag.NONE or not job.flags & JobFlag.COMPLETING:
         return job.allocation
     held = tuple(share for share in job.allocation.shares if job.completing >> share.node & 1)
     return Allocation(held, job.allocation.whole_nodes)
