@@ -43,6 +43,10 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
 }
 
 
+_ENDED_FROM_OUTSIDE = (JobState.CANCELLED, JobState.TIMEOUT, JobState.DEADLINE, JobState.PREEMPTED)
+"""The script's exit status comes after the job's end in these, and is noted then."""
+
+
 def next_state(state: JobState, event: str) -> JobState:
     """The state after an event. Raises KeyError where the machine knows no such transition."""
     return TRANSITIONS[state, event]
@@ -143,7 +147,7 @@ def batch_ended(cluster: Cluster, command: BatchEnded) -> Outcome:
     if job.batch_host != command.node and job.node_names:
         return rejected(cluster, Refusal.INVALID_NODE_NAME)
     if job.state.is_finished or job.flags & JobFlag.COMPLETING:
-        if job.flags & JobFlag.COMPLETING and job.state.is_finished and not job.exit_status:
+        if job.flags & JobFlag.COMPLETING and job.state in _ENDED_FROM_OUTSIDE and not job.exit_status:
             cluster = put(cluster, job.with_(exit_status=command.exit_status)).with_(jobs_changed_s=command.now_s)
         return rejected(cluster, Refusal.ALREADY_DONE)
     if job.state is JobState.PENDING:

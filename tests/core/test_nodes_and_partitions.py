@@ -1,0 +1,200 @@
+"""Nodes, partitions, the configuration, and that a log always replays to the same cluster."""
+
+from __future__ import annotations
+
+from flurm.core import commands as c
+from flurm.core import snapshot
+from flurm.core.apply import RULES, apply
+from flurm.core.deadlines import due
+from flurm.core.effects import Done, LaunchBatch, Rejected, RuleFailed, TerminateJob
+from flurm.core.enums import JobState, NodeFlag, NodeState, PartitionState, Reason, Refusal
+from flurm.core.records import Cluster, Node, Partition
+from flurm.core.recovery import outstanding
+from tests.core.world import ALICE, ROOT, World, code
+
+
+def update(world: World, names: str, state: str, reason: str | None = None, user: int = ROOT):
+    return world.do(c.UpdateNode(now_s=world.now_s, user_id=user, names=names, state=state, reason=reason))
+
+
+def test_a_drained_node_takes_no_job_and_keeps_those_it_has():
+    world = World(nodes=1)
+    running = world.start()
+    assert update(world, "n1", "drain", "bad fan") == Done()
+    world.submit()
+    assert world.schedule() == []
+    assert world.state(running) is JobState.RUNNING
+    update(world, "n1", "resume")
+    assert len(world.schedule()) == 1
+    assert world.node("n1").reason is None
+
+
+def test_a_node_that_goes_down_loses_its_jobs():
+    world = World()
+    again, never = world.start(), world.start(requeue=False)
+    update(world, "n1", "down", "burnt")
+    assert (world.state(again), world.state(never)) == (JobState.PENDING, JobState.NODE_FAIL)
+    assert world.job(never).reason is Reason.NODE_DOWN
+    assert (world.node("n1").used_cpus, world.node("n1").jobs) == (0, ())
+    assert world.schedule() == [again]
+    assert world.job(again).node_names == ("n2",)
+
+
+def test_a_silent_node_is_marked_first_and_down_when_it_lasts():
+    world = World()
+    job_id = world.start()
+    world.do(c.NodesMissing(now_s=1030, names=("n1",)))
+    assert world.node("n1").flags & NodeFlag.NO_RESPOND
+    assert world.state(job_id) is JobState.RUNNING
+    world.do(c.NodesMissing(now_s=1090, names=("n1",), down=True))
+    assert (world.node("n1").state, world.node("n1").reason) == (NodeState.DOWN, "Not responding")
+    assert world.state(job_id) is JobState.PENDING
+    world.register("n1")
+    assert world.up("n1")
+
+
+def test_a_node_with_less_than_configured_is_drained_until_it_has_it():
+    world = World()
+    world.register("n1", cpus=1)
+    assert "Low CPUs" in (world.node("n1").reason or "")
+    assert not world.node("n1").is_schedulable
+    world.register("n1", cpus=2)
+    assert world.node("n1").is_schedulable
+
+
+def test_an_unknown_node_cannot_register():
+    assert code(World().register("stranger")) is Refusal.INVALID_NODE_NAME
+
+
+def test_registration_takes_up_what_was_not_sent_and_ends_what_nobody_wants():
+    world = World()
+    wanted = world.submit()
+    world.schedule()
+    world.register("n1", jobs=(999,))
+    assert set(world.effects) >= {LaunchBatch(wanted), TerminateJob(999, ("n1",))}
+
+
+def test_a_node_that_has_forgotten_a_job_has_lost_it():
+    world = World()
+    job_id = world.start()
+    world.register("n1", jobs=(), since_s=world.now_s)
+    assert world.state(job_id) is JobState.RUNNING
+    world.register("n1", jobs=(), since_s=world.now_s + 1)
+    assert world.state(job_id) is JobState.PENDING
+
+
+def test_what_is_outstanding_is_read_off_the_state():
+    world = World()
+    launching = world.submit()
+    world.schedule()
+    ending = world.start()
+    world.do(c.BatchEnded(now_s=1001, job_id=ending, node="n1", exit_status=0))
+    assert set(outstanding(world.cluster)) == {LaunchBatch(launching), TerminateJob(ending, ("n1",))}
+
+
+def test_only_operators_change_nodes_and_partitions():
+    world = World()
+    assert code(update(world, "n1", "drain", "x", user=ALICE)) is Refusal.USER_ID_MISSING
+    refused = world.do(c.UpdatePartition(now_s=1, user_id=ALICE, name="debug", state=PartitionState.DOWN))
+    assert code(refused) is Refusal.USER_ID_MISSING
+    assert code(update(world, "n9", "drain", "x")) is Refusal.INVALID_NODE_NAME
+    assert code(update(world, "n1", "resume")) is Refusal.INVALID_NODE_STATE
+
+
+def test_partitions_come_and_go():
+    world = World()
+    extra = Partition(name="extra", nodes="n[1-2]", is_default=True)
+    assert world.do(c.CreatePartition(now_s=1, user_id=ROOT, partition=extra)) == Done()
+    assert not world.cluster.partitions["debug"].is_default
+    job_id = world.submit(hold=True)
+    assert world.job(job_id).partition == "extra"
+    assert code(world.do(c.DeletePartition(now_s=1, user_id=ROOT, name="extra"))) is Refusal.PARTITION_IN_USE
+    world.kill(job_id)
+    assert world.do(c.DeletePartition(now_s=1, user_id=ROOT, name="extra")) == Done()
+
+
+def test_a_new_configuration_adds_and_removes_nodes_under_running_jobs():
+    world = World(nodes=2)
+    stays = world.start(required_nodes="n2")
+    goes = world.start(required_nodes="n1", requeue=False)
+    nodes = tuple(Node(name=name, index=i, cpus=2, real_memory_mib=1000) for i, name in enumerate(["n2", "n3"]))
+    partitions = (Partition(name="debug", nodes="ALL", is_default=True),)
+    settings = world.cluster.settings
+    world.do(c.Configure(now_s=1100, settings=settings, nodes=nodes, partitions=partitions, fingerprint="2"))
+    assert world.cluster.node_order == ("n2", "n3")
+    assert world.state(goes) is JobState.NODE_FAIL
+    assert world.state(stays) is JobState.RUNNING
+    assert world.job(stays).allocation.shares[0].node == 0
+    assert world.node("n2").jobs == (stays,)
+    world.end(stays)
+    assert world.node("n2").used_cpus == 0
+
+
+def test_a_restart_with_the_same_configuration_keeps_what_was_changed_at_run_time():
+    world = World()
+    update(world, "n1", "drain", "why")
+    world.do(c.UpdatePartition(now_s=1, user_id=ROOT, name="debug", state=PartitionState.DOWN))
+    configured = world.log[0]
+    again = c.Configure(
+        now_s=2000, settings=configured.settings, nodes=configured.nodes, partitions=configured.partitions,
+        fingerprint="1", keep_changes=True,
+    )  # fmt: skip
+    world.do(again)
+    assert world.node("n1").flags & NodeFlag.DRAIN
+    assert world.cluster.partitions["debug"].state is PartitionState.DOWN
+
+
+def test_the_clock_alone_makes_jobs_due():
+    world = World()
+    limited = world.start(time_limit_min=1)
+    later = world.submit(begin_s=5000)
+    found = due(world.cluster, world.job(limited).end_s)
+    assert (found.timed_out, found.wake) == ((limited,), False)
+    assert due(world.cluster, 5000).wake
+    world.end(limited)
+    assert due(world.cluster, world.now_s + world.cluster.settings.min_job_age_s).purgeable == (limited,)
+    assert later in world.cluster.pending
+
+
+def busy_world() -> World:
+    world = World(nodes=3)
+    array = world.submit(array="0-5%2")
+    first = world.submit(min_nodes=2, num_tasks=2, min_cpus=2)
+    world.submit(dependency=f"afterok:{first}", name="then")
+    world.submit(hold=True)
+    world.schedule()
+    world.kill(f"{array}_5")
+    update(world, "n3", "drain", "dust")
+    for job_id in list(world.cluster.active)[:2]:
+        world.end(job_id, 256)
+    world.schedule()
+    return world
+
+
+def test_a_log_replays_to_the_same_bytes():
+    world = busy_world()
+    again = Cluster()
+    for command in world.log:
+        again = apply(again, c.decode(c.encode(command))).cluster
+    assert snapshot.dump(again) == snapshot.dump(world.cluster)
+
+
+def test_a_snapshot_is_the_cluster():
+    world = busy_world()
+    loaded = snapshot.load(snapshot.dump(world.cluster))
+    assert loaded == world.cluster
+    assert (loaded.pending, loaded.active, loaded.arrays) == (
+        world.cluster.pending, world.cluster.active, world.cluster.arrays,
+    )  # fmt: skip
+
+
+def test_a_rule_that_fails_changes_nothing_and_says_so(monkeypatch):
+    def broken(cluster, command):
+        raise RuntimeError("bug")
+
+    world = World()
+    monkeypatch.setitem(RULES, c.Wake, broken)
+    outcome = apply(world.cluster, c.Wake(now_s=1))
+    assert outcome.reply == Rejected(Refusal.INTERNAL)
+    assert isinstance(outcome.effects[0], RuleFailed)
+    assert outcome.cluster.jobs == world.cluster.jobs
