@@ -1,0 +1,128 @@
+"""Request handler: one request at a time, from its complete frame to its close. Several share one listener.
+
+Infos    SERVE, to itself: take the next request and serve it
+Effects  see requests.py; replies go out in this thread
+Errors   what a peer does wrong is answered as slurmd does: an unsupported version is closed, what cannot be
+         authenticated or decoded gets an error number; a bug crashes this handler and costs this one request
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors.net.listener import Arrival, Listener, close, send_all
+from actors.node_daemon import messages as m
+from actors.node_daemon.registrar import REGISTER
+from actors.node_daemon.requests import Exchange, Response, answer, code
+from flurm.otp import GenServer, NoReply, Ok, OtpError
+from protocol.auth import CredentialError, Identity, ReplayCache, Signer, authenticate
+from protocol.codec import decode_body, message_name
+from protocol.errno import Errno
+from protocol.errors import DecodeError
+from protocol.exchange import make_reply
+from protocol.frame import Frame, decode_frame
+from protocol.versions import is_supported
+
+SERVE = "serve"
+WAIT_S = 0.5
+SEND_TIMEOUT_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """Checks whose a request is; shared by all handlers."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._replays = ReplayCache()
+        self._lock = threading.Lock()
+
+    def identity(self, frame: Frame) -> Identity:
+        """Who made the frame. Raises CredentialError."""
+        with self._lock:
+            return authenticate(frame, self._signer.key, time.time(), self._replays)
+
+
+class State(msgspec.Struct):
+    """What this handler works with, and how many requests it has served."""
+
+    listener: Listener
+    guard: Guard
+    signer: Signer
+    served: int = 0
+
+
+class Handler(GenServer):
+    """Serves requests until it is told to stop."""
+
+    vsn = 1
+
+    def init(self, args: dict[str, Any]) -> Ok:
+        env = self.system.env
+        self.info(self.pid, SERVE)
+        return Ok(State(env["listener"], env["guard"], env["signer"]))
+
+    def handle_info(self, message: Any, state: State) -> NoReply:
+        if message == SERVE:
+            arrival = state.listener.next(WAIT_S)
+            if arrival is not None:
+                self._serve(arrival, state)
+            self.info(self.pid, SERVE)
+        return NoReply(state)
+
+    def format_status(self, state: State) -> Any:
+        return {"served": state.served}
+
+    def _serve(self, arrival: Arrival, state: State) -> None:
+        try:
+            frame = decode_frame(arrival.data)
+            if is_supported(frame.version):
+                self._reply(arrival, frame, state)
+            else:
+                self._introduce(frame, state)
+        except DecodeError as error:
+            log.warning("request undecodable", peer=arrival.peer[0], reason=str(error))
+        except OSError as error:
+            log.debug("peer gone", peer=arrival.peer[0], reason=str(error))
+        finally:
+            state.served += 1
+            close(arrival.connection)
+
+    def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:
+        response, peer_uid = self._answer(frame, state)
+        self.ensure_alive()
+        if response is not None:
+            now_s = time.time()
+            data = make_reply(
+                frame, response.msg_type, response.body, signer=state.signer, now_s=now_s, peer_uid=peer_uid
+            )
+            send_all(arrival.connection, data, SEND_TIMEOUT_S)
+
+    def _answer(self, frame: Frame, state: State) -> tuple[Response | None, int]:
+        identity = Identity(0xFFFFFFFF, 0xFFFFFFFF)
+        try:
+            identity = state.guard.identity(frame)
+            record = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)
+            log.debug("request", message=message_name(frame.msg_type), uid=identity.uid)
+            return answer(Exchange(frame, identity, record), self.system), identity.uid
+        except (CredentialError, DecodeError) as error:
+            log.warning("request refused", message=message_name(frame.msg_type), reason=str(error))
+            return code(Errno.ESLURM_PROTOCOL_INCOMPLETE_PACKET), identity.uid
+        except OtpError as error:
+            log.error("request failed", message=message_name(frame.msg_type), reason=str(error))
+            return code(Errno.SLURM_COMMUNICATIONS_SEND_ERROR), identity.uid
+
+    def _introduce(self, frame: Frame, state: State) -> None:
+        """A controller that does not know us yet asks in the oldest version it has: register, then it knows."""
+        log.info("request in a version that is not spoken here", version=hex(frame.version))
+        try:
+            state.guard.identity(frame)
+        except CredentialError:
+            return
+        self.cast(m.REGISTRAR, REGISTER)

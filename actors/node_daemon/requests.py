@@ -1,0 +1,219 @@
+"""What a node daemon does with each request: one function per message, found in `SERVED`.
+
+A function gets the exchange and the daemon's environment and returns a `Response`, or None where Slurm closes the
+connection without a word. Whoever asks must be root, SlurmUser or the user that the daemon runs as, except for
+requests in `OPEN`, and for those in `OWNERS`, which a job's owner may make as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from actors.node_daemon import messages as m
+from actors.node_daemon import registration, reports
+from actors.node_daemon.registrar import REGISTER
+from actors.node_daemon.settings import VERSIONS, Settings
+from flurm.node import from_wire, inventory
+from flurm.node.spec import SignalTarget
+from flurm.otp import System
+from protocol.auth import CredentialError, Identity
+from protocol.constants import NO_VAL, KillFlag, MessageType
+from protocol.credential import check_launch_credential
+from protocol.errno import Errno
+from protocol.frame import Frame
+from protocol.hostlist import expand
+from protocol.messages.job_control import JobNotify
+from protocol.messages.launch import BatchLaunch, KillJob, PrologLaunch, SignalTasks, SuspendStep
+from protocol.messages.replies import ReturnCode
+from protocol.schema import Record
+
+CALL_TIMEOUT_S = 10.0
+BATCH_STEP = 0xFFFFFFFB
+RESUME = 1
+REASONS: dict[int, str] = {
+    MessageType.REQUEST_KILL_TIMELIMIT: "DUE TO TIME LIMIT",
+    MessageType.REQUEST_KILL_PREEMPTED: "DUE TO PREEMPTION",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Exchange(msgspec.Struct):
+    """An authentic, decoded request."""
+
+    frame: Frame
+    identity: Identity
+    record: Any
+
+
+class Response(NamedTuple):
+    """What to answer."""
+
+    msg_type: int
+    body: Record
+
+
+def code(number: int) -> Response:
+    """RESPONSE_SLURM_RC."""
+    return Response(MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=int(number)))
+
+
+def answer(exchange: Exchange, system: System) -> Response | None:
+    """Serve a request. Raises OtpError where the process that would do it is not there."""
+    msg_type = exchange.frame.msg_type
+    serve = SERVED.get(msg_type)
+    if serve is None:
+        return code(Errno.ESLURM_PROTOCOL_INCOMPLETE_PACKET)
+    settings: Settings = system.env["settings"]
+    if exchange.identity.uid in settings.trusted_uids:
+        if msg_type not in OPEN:
+            system.env["controllers"].heard()
+    elif msg_type not in OPEN and not (msg_type in OWNERS and _is_owner(exchange, system)):
+        log.warning("request refused", message=msg_type, uid=exchange.identity.uid)
+        return code(Errno.ESLURM_USER_ID_MISSING)
+    return serve(exchange, system)
+
+
+def _is_owner(exchange: Exchange, system: System) -> bool:
+    owner = system.call(m.STEPS, m.OwnerOf(exchange.record.step_id.job_id), CALL_TIMEOUT_S)
+    return owner is not None and owner == exchange.identity.uid
+
+
+def _ping(exchange: Exchange, system: System) -> Response:
+    return Response(MessageType.RESPONSE_PING_SLURMD, registration.ping(system.env["settings"]))
+
+
+def _register(exchange: Exchange, system: System) -> Response:
+    """The controller wants to know: tell it in a message of its own, after this answer."""
+    system.cast(m.REGISTRAR, REGISTER)
+    return _ping(exchange, system)
+
+
+def _nothing_to_do(exchange: Exchange, system: System) -> Response:
+    return code(0)
+
+
+def _launch_prolog(exchange: Exchange, system: System) -> Response:
+    record: PrologLaunch = exchange.record
+    job_id = record.job_id or record.slurm_cred.credential.step_id.job_id
+    system.cast(m.REPORTER, reports.prolog_complete(job_id, system.env["settings"].node_name))
+    return code(0)
+
+
+def _launch_batch(exchange: Exchange, system: System) -> Response:
+    record: BatchLaunch = exchange.record
+    settings: Settings = system.env["settings"]
+    credential = record.cred.credential
+    job_id = record.job_id or credential.step_id.job_id
+    hosts = expand(record.nodes or credential.job_hostlist or settings.node_name)
+    if job_id != credential.step_id.job_id or settings.node_name not in hosts:
+        log.error("launch credential is not for this job and node", job=job_id, nodes=record.nodes)
+        return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
+    if record.cred.signature:
+        try:
+            key = system.env["signer"].key
+            check_launch_credential(record.cred, record.cred_version or exchange.frame.version, key, time.time())
+        except CredentialError as error:
+            log.error("launch credential is not genuine", job=job_id, reason=str(error))
+            return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
+    spec = from_wire.launch_spec(
+        record,
+        cluster_name=settings.cluster_name,
+        node_index=hosts.index(settings.node_name),
+        core_cpus=system.env["core_cpus"],
+    )
+    allocated_s = credential.ctime or int(time.time())
+    return code(system.call(m.STEPS, m.Launch(spec, allocated_s), CALL_TIMEOUT_S))
+
+
+def _signal_tasks(exchange: Exchange, system: System) -> Response:
+    record: SignalTasks = exchange.record
+    target = signal_target(record)
+    if target is None:
+        return code(Errno.ESLURM_INVALID_JOB_ID)
+    request = m.Signal(record.step_id.job_id, record.signal, target)
+    reached = system.call(m.STEPS, request, CALL_TIMEOUT_S)
+    return code(0 if reached else Errno.ESLURM_INVALID_JOB_ID)
+
+
+def signal_target(record: SignalTasks) -> SignalTarget | None:
+    """Whom a signal is for; None for a step that is not the batch step: no other ones run here."""
+    if record.flags & KillFlag.JOB_BATCH:
+        return SignalTarget.SCRIPT
+    if record.step_id.step_id not in (NO_VAL, BATCH_STEP):
+        return None
+    return SignalTarget.ALL if record.flags & KillFlag.FULL_JOB else SignalTarget.CHILDREN
+
+
+def _terminate(exchange: Exchange, system: System) -> Response:
+    record: KillJob = exchange.record
+    msg_type = exchange.frame.msg_type
+    settings: Settings = system.env["settings"]
+    grace_s = 0 if msg_type == MessageType.REQUEST_ABORT_JOB else settings.kill_wait_s
+    request = m.Terminate(record.step_id.job_id, grace_s, REASONS.get(msg_type, ""), record.time)
+    fate = system.call(m.STEPS, request, CALL_TIMEOUT_S)
+    return code(Errno.ESLURMD_KILL_JOB_ALREADY_COMPLETE if fate is m.Fate.GONE else 0)
+
+
+def _suspend(exchange: Exchange, system: System) -> Response:
+    record: SuspendStep = exchange.record
+    job_id = record.job_id or record.step_id.job_id
+    reached = system.call(m.STEPS, m.Suspend(job_id, record.op == RESUME), CALL_TIMEOUT_S)
+    return code(0 if reached else Errno.ESLURMD_JOB_NOTRUNNING)
+
+
+def _notify(exchange: Exchange, system: System) -> Response:
+    record: JobNotify = exchange.record
+    reached = system.call(m.STEPS, m.Notify(record.step_id.job_id, record.message or ""), CALL_TIMEOUT_S)
+    return code(0 if reached else Errno.ESLURM_INVALID_JOB_ID)
+
+
+def _status(exchange: Exchange, system: System) -> Response:
+    env = system.env
+    hardware = registration.shape(env["settings"], inventory.hardware())
+    steps = system.call(m.STEPS, m.ListSteps(), CALL_TIMEOUT_S)
+    body = registration.status(
+        env["settings"], hardware, steps, VERSIONS[0], started_s=env["started_s"],
+        heard_s=int(env["controllers"].heard_s), pid=os.getpid(),
+    )  # fmt: skip
+    return Response(MessageType.RESPONSE_SLURMD_STATUS, body)
+
+
+def _reconfigure(exchange: Exchange, system: System) -> None:
+    system.env["reconfigure"]()
+
+
+def _shutdown(exchange: Exchange, system: System) -> None:
+    log.info("shutdown requested", uid=exchange.identity.uid)
+    system.env["shutdown"]()
+
+
+SERVED: dict[int, Callable[[Exchange, System], Response | None]] = {
+    MessageType.REQUEST_PING: _ping,
+    MessageType.REQUEST_NODE_REGISTRATION_STATUS: _register,
+    MessageType.REQUEST_HEALTH_CHECK: _nothing_to_do,
+    MessageType.REQUEST_ACCT_GATHER_UPDATE: _nothing_to_do,
+    MessageType.REQUEST_LAUNCH_PROLOG: _launch_prolog,
+    MessageType.REQUEST_BATCH_JOB_LAUNCH: _launch_batch,
+    MessageType.REQUEST_SIGNAL_TASKS: _signal_tasks,
+    MessageType.REQUEST_TERMINATE_TASKS: _signal_tasks,
+    MessageType.REQUEST_TERMINATE_JOB: _terminate,
+    MessageType.REQUEST_KILL_TIMELIMIT: _terminate,
+    MessageType.REQUEST_KILL_PREEMPTED: _terminate,
+    MessageType.REQUEST_ABORT_JOB: _terminate,
+    MessageType.REQUEST_SUSPEND_INT: _suspend,
+    MessageType.REQUEST_JOB_NOTIFY: _notify,
+    MessageType.REQUEST_DAEMON_STATUS: _status,
+    MessageType.REQUEST_RECONFIGURE: _reconfigure,
+    MessageType.REQUEST_SHUTDOWN: _shutdown,
+}
+OPEN = frozenset({MessageType.REQUEST_PING, MessageType.REQUEST_DAEMON_STATUS})
+OWNERS = frozenset(
+    {MessageType.REQUEST_SIGNAL_TASKS, MessageType.REQUEST_TERMINATE_TASKS, MessageType.REQUEST_JOB_NOTIFY}
+)

@@ -1,0 +1,87 @@
+"""What a node daemon must know of the configuration, as one value."""
+
+from __future__ import annotations
+
+import pwd
+import socket
+
+import msgspec
+
+from flurm.config import Config
+from protocol import versions
+from protocol.versions import Version
+
+NEWEST_SPOKEN = Version.V24_11
+VERSIONS = tuple(sorted((version for version in Version if version <= NEWEST_SPOKEN), reverse=True))
+"""What a controller is addressed in, best first; real controllers refuse versions newer than their own."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One node. Hardware that is None is found out; what is given is registered whatever the machine has."""
+
+    node_name: str
+    hostname: str
+    spool_dir: str
+    controllers: tuple[tuple[str, int], ...]
+    bind: str = ""
+    port: int = 6818
+    cluster_name: str = ""
+    cpus: int | None = None
+    boards: int | None = None
+    sockets: int | None = None
+    cores_per_socket: int | None = None
+    threads_per_core: int | None = None
+    memory_mib: int | None = None
+    tmp_disk_mib: int | None = None
+    features: tuple[str, ...] = ()
+    trusted_uids: frozenset[int] = frozenset({0})
+    kill_wait_s: int = 30
+    heartbeat_s: float = 30.0
+    message_timeout_s: float = 10.0
+    max_message: int = 1 << 30
+    log_file: str | None = None
+    node_addresses: dict[str, tuple[str, int]] = {}
+
+
+def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str | None = None) -> Settings:
+    """The settings of the node daemon on this host. Requests that change something come from root, SlurmUser or us."""
+    own = config.slurmd
+    hostname = socket.gethostname().partition(".")[0]
+    name = own.node_name or hostname
+    controllers = own.controllers or config.all_controllers
+    return Settings(
+        node_name=name,
+        hostname=hostname,
+        spool_dir=config.spool_dir_of(name, hostname),
+        controllers=tuple((each.host, each.port) for each in controllers),
+        bind=bind,
+        port=own.slurmd_port,
+        cluster_name=config.cluster_name,
+        cpus=own.cpus,
+        boards=own.boards,
+        sockets=own.sockets,
+        cores_per_socket=own.cores_per_socket,
+        threads_per_core=own.threads_per_core,
+        memory_mib=own.memory,
+        tmp_disk_mib=own.tmp_disk,
+        features=own.features,
+        trusted_uids=frozenset({0, own_uid, *_uid_of(config.slurm_user)}),
+        kill_wait_s=config.kill_wait,
+        heartbeat_s=own.heartbeat_interval / 1000,
+        message_timeout_s=float(config.message_timeout),
+        max_message=config.max_message_size,
+        log_file=log_file,
+        node_addresses={each.name: (each.address or each.hostname or each.name, each.port) for each in config.nodes},
+    )
+
+
+def release_text(version: int) -> str:
+    """What a node says its version is: a release number as Slurm's, because programs compare it, e.g. '24.11.0'."""
+    return f"{versions.name(version)}.0"
+
+
+def _uid_of(user: str) -> tuple[int, ...]:
+    try:
+        return (int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid,)
+    except KeyError:
+        return ()
