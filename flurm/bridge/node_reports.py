@@ -1,0 +1,133 @@
+"""What node daemons report: who they are, that a batch script is over, that nothing of a job is left.
+
+Only root and SlurmUser may say such things; anybody else is refused before his message is looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flurm.bridge.calls import JOB_MANAGER, Call, Mapped, for_jobs, only_operators
+from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode
+from flurm.core.effects import Done, Rejected
+from flurm.core.enums import Refusal
+from flurm.core.records import NodeFacts
+from protocol import messages as wire
+from protocol.constants import RegistrationFlag
+from protocol.errno import Errno
+
+if TYPE_CHECKING:
+    from flurm.bridge.queries import Context
+
+__all__ = ["batch_complete", "epilog_complete", "prolog_complete", "register", "step_complete"]
+
+_SAME_BOOT_S = 5
+"""A boot time is reckoned from the uptime; so much it may differ from one report to the next."""
+
+_NODE_FAULTS = frozenset(
+    {
+        Errno.ESLURMD_PROLOG_FAILED,
+        Errno.ESLURMD_SETUP_ENVIRONMENT_ERROR,
+        Errno.ESLURMD_CREATE_BATCH_DIR_ERROR,
+        Errno.ESLURMD_MODIFY_BATCH_DIR_ERROR,
+        Errno.ESLURMD_CREATE_BATCH_SCRIPT_ERROR,
+        Errno.ESLURMD_MODIFY_BATCH_SCRIPT_ERROR,
+        Errno.ESLURMD_FORK_FAILED,
+        Errno.ESLURMD_CREDENTIAL_REVOKED,
+        Errno.ESLURMD_INVALID_JOB_CREDENTIAL,
+    }
+)
+"""Reasons that lie with the node, so that the job is put back; all others are the job's own failure."""
+
+
+def register(record: wire.NodeRegistration, context: Context) -> Mapped:
+    """MESSAGE_NODE_REGISTRATION_STATUS."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    name = record.node_name or record.hostname or ""
+    jobs = tuple(sorted({step.job_id for step in record.step_id}))
+    said_s = min(record.timestamp or context.now_s, context.now_s)
+    return for_jobs(
+        RegisterNode(
+            now_s=context.now_s,
+            name=name,
+            facts=_facts(name, record, context),
+            jobs=jobs,
+            since_s=said_s - context.config.batch_start_timeout,
+            startup=bool(record.flags & RegistrationFlag.RESP),
+        )
+    )
+
+
+def _facts(name: str, record: wire.NodeRegistration, context: Context) -> NodeFacts:
+    boot_s = context.now_s - record.up_time
+    known = context.cluster.nodes.get(name)
+    if known is not None and known.facts is not None and abs(known.facts.boot_s - boot_s) <= _SAME_BOOT_S:
+        boot_s = known.facts.boot_s
+    return NodeFacts(
+        version=record.version or "",
+        protocol_version=context.version,
+        arch=record.arch,
+        os=record.os,
+        cpus=record.cpus,
+        boards=record.boards,
+        sockets=record.sockets,
+        cores_per_socket=record.cores,
+        threads_per_core=record.threads,
+        real_memory_mib=record.real_memory,
+        tmp_disk_mib=record.tmp_disk,
+        boot_s=boot_s,
+        daemon_start_s=record.slurmd_start_time,
+    )
+
+
+def batch_complete(record: wire.BatchComplete, context: Context) -> Mapped:
+    """REQUEST_COMPLETE_BATCH_SCRIPT."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    if record.slurm_rc == Errno.ESLURM_DUPLICATE_JOB_ID:
+        return Rejected(Refusal.ALREADY_DONE)
+    command = BatchEnded(
+        now_s=context.now_s,
+        job_id=record.job_id or record.step_id.job_id,
+        node=record.node_name or "",
+        exit_status=_status(record),
+        slurm_rc=record.slurm_rc if record.slurm_rc in _NODE_FAULTS else 0,
+    )
+    return for_jobs(command)
+
+
+def _status(record: wire.BatchComplete) -> int:
+    """The script's status as wait(2) gives it; a daemon that has none to tell still has a failure to report."""
+    status = record.job_rc & 0xFFFF
+    return status or (256 if record.slurm_rc else 0)
+
+
+def epilog_complete(record: wire.EpilogComplete, context: Context) -> Mapped:
+    """MESSAGE_EPILOG_COMPLETE; the daemon does not wait for an answer."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    command = EpilogDone(
+        now_s=context.now_s,
+        job_id=record.job_id or record.step_id.job_id,
+        node=record.node_name or "",
+        return_code=record.return_code,
+    )
+    return Call(JOB_MANAGER, command, no_reply_needed=True)
+
+
+def prolog_complete(record: wire.PrologComplete, context: Context) -> Mapped:
+    """REQUEST_COMPLETE_PROLOG: a launch waits for no prolog here, so there is nothing to note."""
+    return only_operators(context) or Done()
+
+
+def step_complete(record: wire.StepComplete, context: Context) -> Mapped:
+    """REQUEST_STEP_COMPLETE: there are no steps but the batch step, which has a report of its own."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    known = record.step_id.job_id in context.cluster.jobs
+    return Done() if known else Rejected(Refusal.INVALID_JOB_ID)

@@ -1,0 +1,84 @@
+"""Requests that change something: a table from message type to a small function that says what is to be done.
+
+`to_call` takes a decoded request and gives a `Call` (a command and the manager that owns it), a `Control` (something
+for the application), a `Rejected` or `Done` (answered at once), or None where Slurm's controller serves no such
+message. Nothing here waits, but storing a script (`Context.store_blobs`) does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flurm.bridge import administration as admin
+from flurm.bridge import job_control, node_reports, submit
+from flurm.bridge.calls import Call, Control, Mapped
+from flurm.bridge.submit import spec_of
+from flurm.core.effects import Rejected
+from flurm.core.enums import Refusal
+from protocol.constants import MessageType
+from protocol.errno import Errno
+from protocol.schema import Record
+
+if TYPE_CHECKING:
+    from flurm.bridge.queries import Context
+
+__all__ = ["Call", "Control", "errno_of_unavailable", "spec_of", "to_call"]
+
+
+def to_call(msg_type: int, record: Record | None, context: Context) -> Mapped | None:
+    """What a request asks for; None where the message is not served."""
+    function = _TABLE.get(msg_type)
+    return None if function is None else function(record, context)
+
+
+def errno_of_unavailable(reason_name: str) -> int:
+    """The error number for a command that could not be written down (`flurm.raft.effects.RejectReason`)."""
+    return _UNAVAILABLE.get(reason_name, int(Errno.ESLURM_IN_STANDBY_MODE))
+
+
+_UNAVAILABLE = {
+    "STORAGE_FULL": 28,
+    "BUSY": 11,
+    "NOT_LEADER": int(Errno.ESLURM_IN_STANDBY_MODE),
+    "STORAGE_FAILED": int(Errno.ESLURM_WRITING_TO_FILE),
+    "TOO_LARGE": int(Errno.ESLURM_PATHNAME_TOO_LONG),
+}
+
+
+def _not_supported(record: Record | None, context: Context) -> Mapped:
+    return Rejected(Refusal.NOT_SUPPORTED)
+
+
+Function = Callable[[Any, "Context"], Mapped]
+
+_TABLE: dict[int, Function] = {
+    MessageType.REQUEST_SUBMIT_BATCH_JOB: submit.submit,
+    MessageType.REQUEST_SUBMIT_BATCH_HET_JOB: submit.submit_het_job,
+    MessageType.REQUEST_RESOURCE_ALLOCATION: _not_supported,
+    MessageType.REQUEST_HET_JOB_ALLOCATION: _not_supported,
+    MessageType.REQUEST_JOB_STEP_CREATE: _not_supported,
+    MessageType.REQUEST_UPDATE_JOB: job_control.update,
+    MessageType.REQUEST_KILL_JOB: job_control.kill,
+    MessageType.REQUEST_CANCEL_JOB_STEP: job_control.cancel_step,
+    MessageType.REQUEST_JOB_REQUEUE: job_control.requeue,
+    MessageType.REQUEST_TOP_JOB: job_control.top,
+    MessageType.REQUEST_SUSPEND: job_control.suspend,
+    MessageType.REQUEST_JOB_NOTIFY: _not_supported,
+    MessageType.REQUEST_UPDATE_NODE: admin.update_node,
+    MessageType.REQUEST_CREATE_PARTITION: admin.create_partition,
+    MessageType.REQUEST_UPDATE_PARTITION: admin.update_partition,
+    MessageType.REQUEST_DELETE_PARTITION: admin.delete_partition,
+    MessageType.REQUEST_RECONFIGURE: admin.reconfigure,
+    MessageType.REQUEST_SHUTDOWN: admin.shutdown,
+    MessageType.REQUEST_CONTROL: admin.take_control,
+    MessageType.REQUEST_TAKEOVER: admin.takeover,
+    MessageType.REQUEST_SET_DEBUG_LEVEL: admin.set_debug_level,
+    MessageType.REQUEST_SET_DEBUG_FLAGS: admin.set_debug_flags,
+    MessageType.REQUEST_SET_SCHEDLOG_LEVEL: admin.set_schedlog_level,
+    MessageType.MESSAGE_NODE_REGISTRATION_STATUS: node_reports.register,
+    MessageType.REQUEST_COMPLETE_BATCH_SCRIPT: node_reports.batch_complete,
+    MessageType.REQUEST_COMPLETE_PROLOG: node_reports.prolog_complete,
+    MessageType.MESSAGE_EPILOG_COMPLETE: node_reports.epilog_complete,
+    MessageType.REQUEST_STEP_COMPLETE: node_reports.step_complete,
+}

@@ -1,0 +1,120 @@
+"""Submissions: a job description becomes a JobSpec and a command.
+
+The script and the environment are stored as blobs before the command is made, so that whoever has the command has them
+too. What only the controller's rules can tell (partitions, sizes, limits) is the core's to judge; refused here is what
+the description says of itself: whose job it is, that there is a script, how large it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flurm.bridge import users
+from flurm.bridge.calls import Mapped, for_jobs
+from flurm.bridge.job_fields import given
+from flurm.core.commands import SubmitJob
+from flurm.core.effects import Rejected
+from flurm.core.enums import Refusal
+from flurm.core.outcome import is_operator
+from flurm.core.records import JobSpec
+from protocol.constants import NO_VAL
+from protocol.messages import JobDescription
+
+if TYPE_CHECKING:
+    from flurm.bridge.queries import Context
+
+__all__ = ["MAX_SCRIPT_BYTES", "spec_of", "submit"]
+
+MAX_SCRIPT_BYTES = 4 << 20
+"""max_script_size of slurm.conf(5)."""
+
+NOBODY = 99
+"""Clients from 23.11 on leave it to the credential to say who they are."""
+
+
+def submit(record: JobDescription, context: Context) -> Mapped:
+    """REQUEST_SUBMIT_BATCH_JOB."""
+    spec = spec_of(record, context)
+    if isinstance(spec, Rejected):
+        return spec
+    if not record.script:
+        return Rejected(Refusal.JOB_SCRIPT_MISSING)
+    if not record.environment:
+        return Rejected(Refusal.ENVIRONMENT_MISSING)
+    script = _bytes(record.script)
+    if len(script) >= MAX_SCRIPT_BYTES:
+        return Rejected(Refusal.PATHNAME_TOO_LONG)
+    environment = b"\0".join(_bytes(item) for item in record.environment if item is not None)
+    script_digest, environment_digest = context.store_blobs([script, environment])
+    stored = spec.with_(script_digest=script_digest, script_size=len(script), environment_digest=environment_digest)
+    hold = record.priority == 0
+    return for_jobs(SubmitJob(now_s=context.now_s, spec=stored, array=record.array_inx or None, hold=hold))
+
+
+def submit_het_job(record: object, context: Context) -> Mapped:
+    """REQUEST_SUBMIT_BATCH_HET_JOB: there are no heterogeneous jobs here."""
+    return Rejected(Refusal.NOT_SUPPORTED)
+
+
+def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
+    """What a description asks for, without its script; also for allocations and will-run tests."""
+    uid = context.uid if record.user_id in (NOBODY, NO_VAL) else record.user_id
+    gid = context.gid if record.group_id in (NOBODY, NO_VAL) else record.group_id
+    operator = is_operator(context.cluster, context.uid)
+    if uid != context.uid and not operator:
+        return Rejected(Refusal.USER_ID_MISSING)
+    fields = given(record)
+    refusal = _check_fields(fields, context, operator)
+    if refusal is not None:
+        return refusal
+    fields.setdefault("requeue", context.config.job_requeue)
+    if record.priority not in (NO_VAL, 0):
+        fields["requested_priority"] = record.priority
+    return JobSpec(
+        user_id=uid,
+        group_id=gid,
+        user_name=users.user_name(uid),
+        submit_host=_submit_host(record, context),
+        submit_sid=0 if record.alloc_sid == NO_VAL else record.alloc_sid,
+        argv=tuple(item for item in record.argv if item is not None),
+        spank_environment=tuple(item for item in record.spank_job_env if item is not None),
+        bit_flags=record.bitflags,
+        response_host=record.resp_host,
+        response_port=record.alloc_resp_port,
+        protocol_version=context.version,
+    ).with_(**fields)
+
+
+def _check_fields(fields: dict[str, object], context: Context, operator: bool) -> Rejected | None:
+    nice = fields.get("nice")
+    if isinstance(nice, int) and nice < 0 and not operator:
+        return Rejected(Refusal.INVALID_NICE)
+    if fields.get("reservation"):
+        return Rejected(Refusal.RESERVATION_INVALID)
+    if fields.get("licenses") and not _are_licenses(str(fields["licenses"]), context.config.licenses):
+        return Rejected(Refusal.INVALID_LICENSES)
+    if _asks_for_gres(fields) and not any(node.gres for node in context.cluster.nodes.values()):
+        return Rejected(Refusal.INVALID_GRES)
+    return None
+
+
+def _are_licenses(asked: str, configured: str | None) -> bool:
+    """Whether every `name:count` that is asked for is configured."""
+    known = {name.partition(":")[0].partition("=")[0].strip() for name in (configured or "").split(",")}
+    names = [part.partition(":")[0].partition("=")[0].strip() for part in asked.replace("|", ",").split(",")]
+    return all(name in known for name in names if name)
+
+
+def _asks_for_gres(fields: dict[str, object]) -> bool:
+    texts = (fields.get(name) for name in ("tres_per_job", "tres_per_node", "tres_per_socket", "tres_per_task"))
+    return any("gres" in str(text) for text in texts if text)
+
+
+def _submit_host(record: JobDescription, context: Context) -> str | None:
+    """The host that the request came from, as this controller calls it; not what the client says."""
+    address = context.peer[0]
+    return users.host_of(address) if address else record.alloc_node
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
