@@ -143,7 +143,9 @@ def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict
     job: Job | None = cluster.jobs.get(task.job_id)
     if node.state is NodeState.DOWN and job is None:
         return Sent(task, attempt, reached=True, done=True)
-    msg_type, record = launch.termination(task.job_id, job, node, version=_version(node), now_s=int(time.time()))
+    msg_type, record = launch.termination(
+        task.job_id, job, node, version=_version(node), now_s=int(time.time()), cluster=cluster
+    )
     answer = _call(node, msg_type, record, env)
     if launch.is_already_gone(answer.msg_type, answer.body):
         command = c.EpilogDone(now_s=int(time.time()), job_id=task.job_id, node=node.name)

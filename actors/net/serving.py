@@ -20,7 +20,7 @@ from actors import messages as m
 from actors.net.names import SystemNames
 from flurm.bridge import queries, replies, requests
 from flurm.bridge.show_nodes import Load
-from flurm.core.effects import Rejected
+from flurm.core.effects import Done, Rejected
 from flurm.otp import OtpError, System
 from protocol.auth import CredentialError, Identity, ReplayCache, Signer, authenticate
 from protocol.codec import encode_body, message_name
@@ -115,7 +115,7 @@ class Service:
         if call is None:
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
             return self._return_code(frame, Errno.EINVAL)
-        if isinstance(call, Rejected):
+        if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
         if isinstance(call, requests.Control):
             outcome = self.env["control"].carry_out(call)
@@ -197,7 +197,7 @@ class Service:
         return self._reply(request, MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=code))
 
     def _bad_version(self, request: Frame) -> bytes | None:
-        """A peer that is too new may read an answer in our newest version; one that is too old reads nothing we write."""
+        """A peer that is too new may read an answer in our newest version; one that is too old cannot."""
         if request.version < NEWEST:
             return None
         answer = Frame(request.msg_type, NEWEST, 0)

@@ -99,15 +99,13 @@ class NodeDaemon:
         return settings_of(config, own_uid=os.getuid(), bind=self._bind, log_file=self._log_file)
 
     def _environment(self, settings: Settings, signer: Signer) -> dict[str, Any]:
-        machine = inventory.hardware()
-        whole = settings.cpus in (None, machine.cpus)
         return {
             "settings": settings,
             "signer": signer,
             "guard": Guard(signer),
             "listener": self.listener,
             "controllers": Controllers(settings.controllers, signer, settings.message_timeout_s),
-            "core_cpus": inventory.core_cpus() if whole else (),
+            "core_cpus": inventory.core_cpus() if settings.bind_cpus else (),
             "started_s": int(time.time()),
             "shutdown": self.request_stop,
             "reconfigure": self.reconfigure,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pwd
 import socket
+from typing import Any
 
 import msgspec
 
-from flurm.config import Config
+from flurm.config import Config, SlurmdConfig
 from protocol import versions
 from protocol.versions import Version
 
@@ -40,15 +41,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     message_timeout_s: float = 10.0
     max_message: int = 1 << 30
     log_file: str | None = None
+    bind_cpus: bool = True
     node_addresses: dict[str, tuple[str, int]] = {}
 
 
 def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str | None = None) -> Settings:
-    """The settings of the node daemon on this host. Requests that change something come from root, SlurmUser or us."""
-    own = config.slurmd
+    """The settings of the node daemon on this host. Requests that change something come from root, SlurmUser or us.
+
+    A node that the configuration declares listens on the port declared for it, and with Slurm's config_overrides it
+    registers what is declared. CPUs are bound where jobs get this very machine's, and a site's slurm.conf wants it.
+    """
     hostname = socket.gethostname().partition(".")[0]
-    name = own.node_name or hostname
+    name = config.slurmd.node_name or hostname
+    own = _declared(config, name)
     controllers = own.controllers or config.all_controllers
+    overridden = (own.cpus, own.sockets, own.cores_per_socket, own.threads_per_core)
+    task_plugin = config.slurm.get("TaskPlugin", "task/affinity" if config.slurm_conf is None else "task/none")
     return Settings(
         node_name=name,
         hostname=hostname,
@@ -71,6 +79,7 @@ def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str |
         message_timeout_s=float(config.message_timeout),
         max_message=config.max_message_size,
         log_file=log_file,
+        bind_cpus=not any(overridden) and task_plugin != "task/none",
         node_addresses={each.name: (each.address or each.hostname or each.name, each.port) for each in config.nodes},
     )
 
@@ -78,6 +87,21 @@ def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str |
 def release_text(version: int) -> str:
     """What a node says its version is: a release number as Slurm's, because programs compare it, e.g. '24.11.0'."""
     return f"{versions.name(version)}.0"
+
+
+def _declared(config: Config, name: str) -> SlurmdConfig:
+    """[flurm.slurmd], completed by what the node's own declaration says."""
+    own, node = config.slurmd, config.node(name)
+    if node is None:
+        return own
+    changes: dict[str, Any] = {}
+    if own.slurmd_port == config.slurmd_port:
+        changes["slurmd_port"] = node.port
+    if "config_overrides" in config.slurm.get("SlurmdParameters", "") and own.cpus is None:
+        changes |= {"cpus": node.cpus, "boards": node.boards, "sockets": node.sockets}
+        changes |= {"cores_per_socket": node.cores_per_socket, "threads_per_core": node.threads_per_core}
+        changes |= {"memory": node.real_memory_mib, "tmp_disk": node.tmp_disk_mib}
+    return msgspec.structs.replace(own, **changes)
 
 
 def _uid_of(user: str) -> tuple[int, ...]:

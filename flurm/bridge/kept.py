@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from flurm.bridge.resources import Sizes
 from flurm.bridge.show_jobs import UserName, in_listing_order, is_hidden, job_info
 from flurm.core.records import Cluster, Job
 from protocol.codec import pack
@@ -28,12 +29,13 @@ _SEEN_FLAGS = int(ShowFlag.ALL | ShowFlag.DETAIL)
 class _Variant:
     """The forms for one release and one set of flags, all made from the same `basis`."""
 
-    __slots__ = ("answer", "basis", "forms")
+    __slots__ = ("answer", "basis", "forms", "sizes")
 
     def __init__(self, basis: tuple[object, ...]) -> None:
         self.basis = basis
         self.forms: dict[int, tuple[Job, bytes]] = {}
         self.answer: tuple[object, int, bytes] | None = None
+        self.sizes: Sizes = {}
 
 
 class KeptForms:
@@ -65,6 +67,12 @@ class KeptForms:
         forms = [self._job(variant, cluster, job, version, show_flags, user_name) for job in jobs]
         return _COUNT_AND_TIMES.pack(len(forms), now_s, backfill_s) + b"".join(forms)
 
+    def sweep(self, cluster: Cluster) -> None:
+        """Forget the forms of jobs that are gone."""
+        for variant in list(self._variants.values()):
+            for job_id in [i for i in list(variant.forms) if i not in cluster.jobs]:
+                variant.forms.pop(job_id, None)
+
     @property
     def size(self) -> int:
         """How many forms are kept."""
@@ -81,7 +89,7 @@ class KeptForms:
             job = jobs[job_id]
             form = forms.get(job_id)
             if form is None or form[0] is not job:
-                form = (job, pack(job_info(cluster, job, version, show_flags, user_name), version))
+                form = (job, pack(job_info(cluster, job, version, show_flags, user_name, variant.sizes), version))
             fresh[job_id] = form
             if not may_hide or not is_hidden(cluster, job, show_flags):
                 pieces.append(form[1])
@@ -95,7 +103,7 @@ class KeptForms:
     ) -> bytes:
         form = variant.forms.get(job.id)
         if form is None or form[0] is not job:
-            form = (job, pack(job_info(cluster, job, version, show_flags, user_name), version))
+            form = (job, pack(job_info(cluster, job, version, show_flags, user_name, variant.sizes), version))
             variant.forms[job.id] = form
         return form[1]
 

@@ -65,7 +65,7 @@ def batch_launch(
     groups, repetitions = cpu_groups(job)
     memory = _requested_memory(spec)
     array = job.array
-    credential = _credential(job, cluster, now_s, step_id=BATCH_STEP, step_nodes=job.batch_host, with_memory=True)
+    credential = _credential(job, cluster, now_s, version=version, batch_host=job.batch_host)
     return wire.BatchLaunch(
         job_id=job.id,
         uid=spec.user_id,
@@ -119,8 +119,6 @@ def _environment(job: Job, blobs: Blobs) -> list[str]:
     digest = job.spec.environment_digest
     data = blobs.get(digest) if digest else b""
     items = [_text(item) for item in data.split(b"\0") if item]
-    if not any(item.startswith("SLURM_JOB_NAME=") for item in items):
-        items.append(f"SLURM_JOB_NAME={job.spec.name}")
     if job.array is not None:
         items += [
             f"SLURM_ARRAY_TASK_COUNT={job.array.count}",
@@ -128,6 +126,8 @@ def _environment(job: Job, blobs: Blobs) -> list[str]:
             f"SLURM_ARRAY_TASK_MAX={job.array.highest}",
             f"SLURM_ARRAY_TASK_STEP={job.array.step}",
         ]
+    if not any(item.startswith("SLURM_JOB_NAME=") for item in items):
+        items.append(f"SLURM_JOB_NAME={job.spec.name}")
     return items
 
 
@@ -138,28 +138,28 @@ def _requested_memory(spec: JobSpec) -> int:
 
 
 def _credential(
-    job: Job, cluster: Cluster, now_s: int, *, step_id: int, step_nodes: str | None, with_memory: bool
+    job: Job, cluster: Cluster, now_s: int, *, version: int, batch_host: str | None = None
 ) -> wire.CredentialBody:
-    """The body of a job's credential; a termination names no step and no memory."""
+    """The body of a job's credential: for the batch step on its host, or (in a termination) for no step."""
     spec, allocation = job.spec, job.allocation
     assert allocation is not None
-    in_step = step_nodes is not None
+    step_id = BATCH_STEP if batch_host else NO_VAL
     cores = [
         NodeCores(
             sockets=_sockets(node),
             cores_per_socket=node.cores_per_socket,
             job_mask=share.cores,
-            step_mask=share.cores if in_step else 0,
+            step_mask=share.cores,
             cpus=share.cpus,
             job_memory_mib=share.memory_mib,
         )
         for share, node in ((share, cluster.node_at(share.node)) for share in allocation.shares)
     ]
     body = credential_body(
-        step_id=wire.StepId(job_id=job.id, step_id=step_id, step_het_comp=NO_VAL),
+        step_id=wire.StepId(sluid=_sluid(job, version), job_id=job.id, step_id=step_id, step_het_comp=NO_VAL),
         identity=users.identity_of(spec.user_id, spec.group_id),
         job_nodes=fold(job.node_names),
-        step_nodes=step_nodes or "",
+        step_nodes=batch_host or "",
         cores=cores,
         ctime_s=now_s,
         ntasks=spec.num_tasks or 0,
@@ -179,16 +179,20 @@ def _credential(
     body.job_reservation = spec.reservation
     body.job_qos = spec.qos
     body.job_core_spec = spec.core_spec or NO_VAL16
-    if not in_step:
-        body.step_hostlist = None
-        body.step_core_bitmap = None
-    if with_memory:
-        body.job_mem_alloc = body.job_mem_alloc[:1]
-        body.job_mem_alloc_rep_count = [1]
-        body.job_mem_alloc_size = 1
-    else:
-        body.job_mem_alloc, body.job_mem_alloc_rep_count, body.job_mem_alloc_size = [], [], 0
+    if version >= Version.V26_05:
+        body.job_oversubscribe = 0
+    memory = 1 if batch_host else 0
+    body.job_mem_alloc_size = memory
+    body.job_mem_alloc = body.job_mem_alloc[:memory]
+    body.job_mem_alloc_rep_count = [1] * memory
+    if not batch_host:
+        body.step_hostlist = body.step_core_bitmap = None
     return body
+
+
+def _sluid(job: Job | None, version: int) -> int:
+    """The unique id that the newest releases give a job beside its number; older ones leave it 0."""
+    return (job.submit_s << 32) | job.id if job is not None and version >= Version.V25_11 else 0
 
 
 def _sockets(node: Node) -> int:
@@ -237,10 +241,13 @@ def _describe(code: int) -> str:
 
 
 def termination(
-    job_id: int, job: Job | None, node: Node, *, version: int, now_s: int
+    job_id: int, job: Job | None, node: Node, *, version: int, now_s: int, cluster: Cluster | None = None
 ) -> tuple[MessageType, wire.KillJob]:
-    """The message that ends all of a job on a node; a job that the cluster does not know is aborted."""
-    step_id = wire.StepId(job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL)
+    """The message that ends all of a job on a node; a job that the cluster does not know is aborted.
+
+    With `cluster` it carries the job's credential, from which a real slurmd makes the epilog's environment.
+    """
+    step_id = wire.StepId(sluid=_sluid(job, version), job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL)
     record = wire.KillJob(step_id=step_id, nodes=node.name, time=now_s, select_jobinfo=SELECT_CONS_TRES)
     if job is None:
         return MessageType.REQUEST_ABORT_JOB, record
@@ -253,6 +260,9 @@ def termination(
     record.derived_ec = job.derived_exit_status
     record.spank_job_env = list(job.spec.spank_environment)
     record.nodes = fold(job.node_names) or node.name
+    if cluster is not None and job.allocation is not None:
+        body = _credential(job, cluster, now_s, version=version)
+        record.has_slurm_cred, record.slurm_cred = 1, unsigned(body, version)
     expired = job.state is JobState.TIMEOUT and not job.exit_status
     return MessageType.REQUEST_KILL_TIMELIMIT if expired else MessageType.REQUEST_TERMINATE_JOB, record
 

@@ -51,6 +51,10 @@ def _no_blob(digest: str) -> bytes:
     raise KeyError(digest)
 
 
+def _no_store(contents: list[bytes]) -> list[str]:
+    raise KeyError("nowhere to store")
+
+
 @dataclass(frozen=True)
 class Context:
     """Everything that a query may look at."""
@@ -64,6 +68,8 @@ class Context:
     names: Names = field(default_factory=NoNames)
     loads: show_nodes.Loads = _no_load
     read_blob: Callable[[str], bytes] = _no_blob
+    store_blobs: Callable[[list[bytes]], list[str]] = _no_store
+    peer: tuple[str, int] = ("", 0)
     counters: show_stats.Counters = field(default_factory=show_stats.Counters)
     kept: KeptForms = field(default_factory=KeptForms)
     started_s: int = 0
@@ -232,10 +238,7 @@ def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
     jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, request.show_flags)]
     if request.step_id.step_id not in (NO_VAL, BATCH_STEP):
         jobs = []
-    steps = show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
-    if not steps.job_steps and request.step_id.step_id != NO_VAL:
-        return _NO_SUCH_JOB
-    return MessageType.RESPONSE_JOB_STEP_INFO, steps
+    return MessageType.RESPONSE_JOB_STEP_INFO, show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
 
 
 def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
@@ -252,8 +255,8 @@ def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
 
 
 def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
-    name, flags = request.node_name, request.show_flags
-    return MessageType.RESPONSE_NODE_INFO, show_nodes.one_node_response(ctx.cluster, name, flags, ctx.now_s, ctx.loads)
+    shown = show_nodes.one_node_response(ctx.cluster, request.node_name, ctx.now_s, ctx.loads)
+    return MessageType.RESPONSE_NODE_INFO, shown
 
 
 def _partition_info(ctx: Context, request: wire.PartitionInfoRequest) -> Answer:

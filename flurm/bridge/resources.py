@@ -13,7 +13,10 @@ from protocol.hostlist import fold
 from protocol.messages import JobResources
 from protocol.wire import Bits
 
-__all__ = ["cpu_groups", "job_resources", "memory_text", "node_bits", "node_list", "node_memory_mib", "tres_text"]
+__all__ = ["Sizes", "cpu_groups", "job_resources", "memory_text", "node_bits", "node_list", "sizes_of", "tres_text"]
+
+Sizes = dict[int, tuple[int, int]]
+"""What `sizes_of` has found, by node mask; good for as long as the configured nodes are."""
 
 _UNITS = "MGTPE"
 
@@ -49,9 +52,15 @@ def node_list(cluster: Cluster, mask: int) -> str | None:
     return fold(cluster.node_order[index] for index in bits_of(mask)) if mask else None
 
 
-def node_memory_mib(cluster: Cluster, mask: int) -> int:
-    """Configured memory of the smallest node of a mask; 0 where the mask is empty."""
-    return min((node.real_memory_mib for node in cluster.nodes_in(mask)), default=0)
+def sizes_of(cluster: Cluster, mask: int, known: Sizes) -> tuple[int, int]:
+    """CPUs of the largest and MiB of the smallest node of a mask, 0 and 0 where it is empty."""
+    found = known.get(mask)
+    if found is None:
+        nodes = cluster.nodes_in(mask)
+        cpus = max((node.cpus for node in nodes), default=0)
+        memory_mib = min((node.real_memory_mib for node in nodes), default=0)
+        found = known[mask] = cpus, memory_mib
+    return found
 
 
 def cpu_groups(job: Job) -> tuple[list[int], list[int]]:

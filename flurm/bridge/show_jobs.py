@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from signal import strsignal
 
-from flurm.bridge.resources import job_resources, node_bits, node_list, node_memory_mib, tres_text
+from flurm.bridge.resources import Sizes, job_resources, node_bits, node_list, sizes_of, tres_text
 from flurm.core.dependencies import describe as describe_dependencies
 from flurm.core.enums import JobState, Reason
 from flurm.core.names import BadNodeList, node_mask
@@ -51,8 +51,13 @@ for _reason in JobReason:
     REASONS.setdefault(_reason.text, int(_reason))
 
 
-def job_info(cluster: Cluster, job: Job, version: int, show_flags: int, user_name: UserName) -> JobInfo:
-    """The record of one job for a client of `version`; `user_name` gives a uid's name or None."""
+def job_info(
+    cluster: Cluster, job: Job, version: int, show_flags: int, user_name: UserName, sizes: Sizes | None = None
+) -> JobInfo:
+    """The record of one job for a client of `version`; `user_name` gives a uid's name or None.
+
+    `sizes` saves looking at all nodes of a partition again for every job; it lasts as long as the nodes' configuration.
+    """
     spec = job.spec
     partition = cluster.partitions.get(job.partition)
     info = JobInfo(
@@ -114,11 +119,11 @@ def job_info(cluster: Cluster, job: Job, version: int, show_flags: int, user_nam
     _show_state(info, job, version)
     _show_times(info, job, partition)
     _show_array(info, job)
-    _show_request(info, cluster, job, version)
+    _show_request(info, cluster, job, partition, version, {} if sizes is None else sizes)
     _show_nodes(info, cluster, job)
     if version >= Version.V25_05:
         info.user_name = spec.user_name or user_name(spec.user_id)
-    if show_flags & ShowFlag.DETAIL:
+    if show_flags & _SHOW_DETAIL:
         info.job_resrcs = job_resources(cluster, job, requested_cpus(job))
     return info
 
@@ -174,7 +179,7 @@ def requested_memory(spec: JobSpec) -> int:
 
 def _show_state(info: JobInfo, job: Job, version: int) -> None:
     info.job_state = int(job.state) | int(job.flags)
-    info.state_reason = REASONS.get(str(job.reason), 0)
+    info.state_reason = REASONS.get(job.reason, 0)
     info.state_desc = job.reason_text
     signal_number = job.exit_status & 0x7F
     if job.state is JobState.FAILED and job.reason is Reason.NON_ZERO_EXIT_CODE and signal_number:
@@ -221,21 +226,21 @@ def _show_array(info: JobInfo, job: Job) -> None:
         info.array_task_str = f"0x{array.waiting:0{array.highest // 4 + 1}X}"
 
 
-def _show_request(info: JobInfo, cluster: Cluster, job: Job, version: int) -> None:
+def _show_request(
+    info: JobInfo, cluster: Cluster, job: Job, partition: Partition | None, version: int, sizes: Sizes
+) -> None:
     spec = job.spec
-    cpus, nodes = requested_cpus(job), _requested_nodes(spec)
-    memory = spec.memory_per_node_mib
-    if spec.memory_per_cpu_mib is not None:
-        total_mib = spec.memory_per_cpu_mib * cpus
-    elif memory == 0 and cluster.settings.memory_is_consumed:
-        partition = cluster.partitions.get(job.partition)
-        total_mib = spec.min_nodes * node_memory_mib(cluster, partition.node_mask if partition else 0)
-    else:
-        total_mib = (memory or 0) * spec.min_nodes
-    info.tres_req_str = tres_text(cpus, total_mib, spec.min_nodes)
-    info.num_cpus, info.num_nodes, info.max_cpus = cpus, nodes, spec.max_cpus or 0
-    info.max_nodes = _shown_max_nodes(job, version)
-    info.num_tasks = spec.num_tasks or max(spec.min_nodes, 1)
+    cpus, mask = requested_cpus(job), partition.node_mask if partition else 0
+    cpus_per_node, memory_per_node_mib = sizes_of(cluster, mask, sizes)
+    if not cluster.settings.memory_is_consumed:
+        memory_per_node_mib = 0
+    memory_mib = _requested_memory_mib(spec, cpus, memory_per_node_mib)
+    info.tres_req_str = tres_text(cpus, memory_mib, spec.min_nodes)
+    info.num_cpus, info.max_cpus = cpus, spec.max_cpus or 0
+    info.num_nodes = _expected_nodes(spec, cpus, cpus_per_node)
+    info.max_nodes = _shown_max_nodes(job, mask.bit_count(), version)
+    never_ran = job.state.is_finished and not job.node_names
+    info.num_tasks = spec.num_tasks or (NO_VAL if never_ran else max(spec.min_nodes, 1))
     info.cpus_per_task = spec.cpus_per_task or 1
     info.pn_min_cpus = max(spec.min_cpus_per_node or 1, (spec.cpus_per_task or 1) * (spec.ntasks_per_node or 1))
     info.pn_min_memory = requested_memory(spec)
@@ -264,30 +269,39 @@ def _show_request(info: JobInfo, cluster: Cluster, job: Job, version: int) -> No
     )
 
 
-def _requested_nodes(spec: JobSpec) -> int:
+def _requested_memory_mib(spec: JobSpec, cpus: int, whole_node_mib: int) -> int:
+    """Memory that a job asks for over all its nodes; 0 per node is all that a node has."""
+    if spec.memory_per_cpu_mib is not None:
+        return spec.memory_per_cpu_mib * cpus
+    per_node_mib = spec.memory_per_node_mib
+    return (whole_node_mib if per_node_mib == 0 else per_node_mib or 0) * spec.min_nodes
+
+
+def _expected_nodes(spec: JobSpec, cpus: int, cpus_per_node: int) -> int:
     """Nodes that a waiting job is expected to take."""
-    nodes = max(spec.min_nodes, 1)
+    nodes = max(spec.min_nodes, 1, -(-cpus // max(1, cpus_per_node)))
     if spec.num_tasks and spec.ntasks_per_node:
         nodes = max(nodes, -(-spec.num_tasks // spec.ntasks_per_node))
     return nodes
 
 
-def _shown_max_nodes(job: Job, version: int) -> int:
-    """From 23.02 on a held job of one task shows that it takes one node; once allocated, no job shows a maximum."""
+def _shown_max_nodes(job: Job, partition_nodes: int, version: int) -> int:
+    """The most nodes a waiting job takes; from 23.02 on one is worked out for jobs that were held from the start."""
     spec = job.spec
-    if job.allocation is not None or job.node_names:
+    if job.node_names:
         return 0
     if spec.max_nodes is not None:
         return spec.max_nodes
-    held = job.state is JobState.PENDING and job.priority == 0
-    return int(held and version >= Version.V23_02 and (spec.num_tasks or 1) == 1 and spec.min_nodes <= 1)
+    if job.priority or version < Version.V23_02 or spec.cpus_per_task or spec.ntasks_per_core:
+        return 0
+    return min(spec.num_tasks or 1, partition_nodes)
 
 
 def _show_nodes(info: JobInfo, cluster: Cluster, job: Job) -> None:
     spec = job.spec
     info.req_nodes, info.req_node_inx = _node_request(cluster, spec.required_nodes)
     info.exc_nodes, info.exc_node_inx = _node_request(cluster, spec.excluded_nodes)
-    info.billable_tres = float(NO_VAL)
+    info.billable_tres = float(requested_cpus(job) if job.restarts else NO_VAL)
     if job.allocation is None:
         info.sched_nodes = node_list(cluster, job.planned_nodes)
         waits = job.state is JobState.PENDING
@@ -330,25 +344,38 @@ def _command(spec: JobSpec, version: int) -> str | None:
 def _bitflags(job: Job) -> int:
     spec = job.spec
     flags = spec.bit_flags
-    for flag, missing in (
-        (JobFlag.USE_DEFAULT_ACCT, spec.account),
-        (JobFlag.USE_DEFAULT_QOS, spec.qos),
-        (JobFlag.USE_DEFAULT_WCKEY, spec.wckey),
-    ):
-        if missing is None:
-            flags |= flag
-    if flags & JobFlag.USE_DEFAULT_PART:
-        flags |= JobFlag.PART_ASSIGNED
+    if spec.account is None:
+        flags |= _DEFAULT_ACCOUNT
+    if spec.qos is None:
+        flags |= _DEFAULT_QOS
+    if spec.wckey is None:
+        flags |= _DEFAULT_WCKEY
+    if flags & _DEFAULT_PARTITION:
+        flags |= _PARTITION_ASSIGNED
     if spec.num_tasks is not None:
-        flags |= JobFlag.NTASKS_SET
+        flags |= _TASKS_SET
     if spec.cpus_per_task is not None:
-        flags |= JobFlag.CPUS_SET
+        flags |= _CPUS_SET
     if job.scheduled_by == "Backfill":
-        flags |= JobFlag.BACKFILL_SCHED
+        flags |= _BY_BACKFILL
     if job.state is JobState.RUNNING:
-        flags |= JobFlag.WAS_RUNNING
-    elif job.state.is_finished:
-        flags |= JobFlag.TRES_STR_CALC
-    if _is_blocked(job) and job.reason is not Reason.BEGIN_TIME:
-        flags |= JobFlag.DEPENDENT
-    return int(flags)
+        flags |= _WAS_RUNNING
+    elif job.state.is_finished and job.node_names:
+        flags |= _TRES_COUNTED
+    if not job.node_names and (job.priority == 0 or job.dependencies):
+        flags |= _DEPENDENT
+    return flags
+
+
+_DEFAULT_ACCOUNT = int(JobFlag.USE_DEFAULT_ACCT)
+_DEFAULT_QOS = int(JobFlag.USE_DEFAULT_QOS)
+_DEFAULT_WCKEY = int(JobFlag.USE_DEFAULT_WCKEY)
+_DEFAULT_PARTITION = int(JobFlag.USE_DEFAULT_PART)
+_PARTITION_ASSIGNED = int(JobFlag.PART_ASSIGNED)
+_TASKS_SET = int(JobFlag.NTASKS_SET)
+_CPUS_SET = int(JobFlag.CPUS_SET)
+_BY_BACKFILL = int(JobFlag.BACKFILL_SCHED)
+_WAS_RUNNING = int(JobFlag.WAS_RUNNING)
+_TRES_COUNTED = int(JobFlag.TRES_STR_CALC)
+_DEPENDENT = int(JobFlag.DEPENDENT)
+_SHOW_DETAIL = int(ShowFlag.DETAIL)

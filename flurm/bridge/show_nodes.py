@@ -1,8 +1,7 @@
 """Nodes as clients read them.
 
-The state word is Slurm's base state with flag bits above it. ALLOCATED and MIXED come from what runs on the node; a
-partly used one is called MIXED only to a client that asks with the MIXED flag, because others work it out themselves
-from the allocated CPUs.
+The state word is Slurm's base state with flag bits above it. A node on which something runs is ALLOCATED; that it is
+only partly used, MIXED, is never said: clients work it out from the allocated CPUs.
 """
 
 from __future__ import annotations
@@ -41,22 +40,20 @@ def nodes_response(cluster: Cluster, version: int, show_flags: int, now_s: int, 
     infos: list[NodeInfo | None] = []
     for node in cluster.nodes_in((1 << count) - 1):
         if not hidden >> node.index & 1:
-            infos.append(node_info(node, show_flags, loads(node.name)))
+            infos.append(node_info(node, loads(node.name)))
         elif version >= Version.V24_11:
             infos.append(None)
     return NodeInfoResponse(len(infos), now_s, infos, Bits(count, hidden))
 
 
-def one_node_response(
-    cluster: Cluster, name: str | None, show_flags: int, now_s: int, loads: Loads
-) -> NodeInfoResponse:
+def one_node_response(cluster: Cluster, name: str | None, now_s: int, loads: Loads) -> NodeInfoResponse:
     """The node of this name (or host name); none at all where there is no such node."""
     node = cluster.nodes.get(name or "")
     if node is None:
         node = next((other for other in cluster.nodes.values() if name and other.hostname == name), None)
     if node is None:
         return NodeInfoResponse(0, now_s, [], None)
-    return NodeInfoResponse(1, now_s, [node_info(node, show_flags, loads(node.name))], None)
+    return NodeInfoResponse(1, now_s, [node_info(node, loads(node.name))], None)
 
 
 def hidden_nodes(cluster: Cluster, show_flags: int) -> int:
@@ -72,15 +69,15 @@ def hidden_nodes(cluster: Cluster, show_flags: int) -> int:
     return hidden & ~visible
 
 
-def state_word(node: Node, show_flags: int) -> int:
+def state_word(node: Node) -> int:
     """Base state and flags as one number."""
     base = node.shown_state
-    if base is NodeState.MIXED and not show_flags & ShowFlag.MIXED:
+    if base is NodeState.MIXED:
         base = NodeState.ALLOCATED
     return int(base) | int(node.flags)
 
 
-def node_info(node: Node, show_flags: int, load: Load | None) -> NodeInfo:
+def node_info(node: Node, load: Load | None) -> NodeInfo:
     """The record of one node."""
     facts = node.facts
     load = load or _UNKNOWN_LOAD
@@ -93,7 +90,7 @@ def node_info(node: Node, show_flags: int, load: Load | None) -> NodeInfo:
         node_addr=node.address or node.name,
         port=node.port,
         next_state=NO_VAL,
-        node_state=state_word(node, show_flags),
+        node_state=state_word(node),
         version=(facts.version or None) if facts else None,
         cpus=node.cpus,
         boards=node.boards,

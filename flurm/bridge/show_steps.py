@@ -13,6 +13,7 @@ from flurm.bridge.show_jobs import requested_memory
 from flurm.core.enums import JobFlag, JobState
 from flurm.core.records import UNLIMITED, Cluster, Job
 from protocol.constants import BATCH_STEP, INFINITE16, NO_VAL, SELECT_CONS_TRES, ReadyBit
+from protocol.constants import JobFlag as JobOption
 from protocol.hostlist import fold
 from protocol.messages import (
     Allocation,
@@ -24,6 +25,7 @@ from protocol.messages import (
     StepInfoResponse,
     StepLayout,
 )
+from protocol.versions import Version
 from protocol.wire import Bits
 
 __all__ = ["Names", "allocation", "end_time", "job_states", "ready_bits", "step_layout", "steps_response"]
@@ -69,7 +71,7 @@ def _batch_step(cluster: Cluster, job: Job, version: int, now_s: int) -> StepInf
         name="batch",
         node_inx=node_bits(cluster, 1 << job.allocation.shares[0].node),
         select_jobinfo=SELECT_CONS_TRES,
-        start_protocol_ver=version,
+        start_protocol_ver=job.spec.protocol_version or version,
         container=job.spec.container,
         job_name=job.spec.name,
         submit_line=job.spec.submit_line,
@@ -80,8 +82,9 @@ def step_layout(job: Job, step_id: int, version: int) -> StepLayout | None:
     """Where the tasks of a step are; None for a step that does not run."""
     if step_id != BATCH_STEP or not has_batch_step(job):
         return None
+    node_version = 0 if version <= Version.V22_05 else job.spec.protocol_version or version
     return StepLayout(
-        has_layout=1, node_list=job.batch_host, node_cnt=1, start_protocol_ver=version, task_cnt=1, tids=[[0]]
+        has_layout=1, node_list=job.batch_host, node_cnt=1, start_protocol_ver=node_version, task_cnt=1, tids=[[0]]
     )
 
 
@@ -108,7 +111,7 @@ def allocation(job: Job, names: Names) -> Allocation:
         cpus_per_node=values,
         cpu_count_reps=reps,
         partition=job.partition,
-        pn_min_memory=requested_memory(spec),
+        pn_min_memory=requested_memory(spec) if spec.bit_flags & JobOption.MEM_SET else 0,
         qos=spec.qos,
         resv_name=spec.reservation,
         select_jobinfo=SELECT_CONS_TRES,

@@ -126,8 +126,8 @@ def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected |
         if name not in cluster.partitions:
             return Rejected(Refusal.INVALID_PARTITION_NAME)
     features = changes.get("features")
-    if features and not check_features(str(features), known_features(cluster)):
-        return Rejected(Refusal.INVALID_FEATURE)
+    if features and (refused := check_features(str(features), known_features(cluster))):
+        return Rejected(refused)
     dependency = changes.get("dependency")
     if dependency and dependencies.parse(cluster, str(dependency)) is None:
         return Rejected(Refusal.DEPENDENCY)

@@ -49,8 +49,8 @@ def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
         refusal = test(cluster, command)
         if refusal is not None:
             return refusal
-    if spec.features and not check_features(spec.features, known_features(cluster)):
-        return Rejected(Refusal.INVALID_FEATURE)
+    if spec.features and (refused := check_features(spec.features, known_features(cluster))):
+        return Rejected(refused)
     if len(cluster.jobs) >= cluster.settings.max_job_count:
         return Rejected(Refusal.MAX_JOBS)
     return _check_can_run(cluster, with_defaults(cluster, spec))
@@ -202,10 +202,10 @@ def _check_can_run(cluster: Cluster, spec: JobSpec) -> Rejected | None:
     """Refuse only where no partition could ever run it."""
     first: Rejected | None = None
     for name in spec.partitions:
-        code = placement.could_ever_run(cluster, spec, cluster.partitions[name])
-        if code is None:
+        found = placement.misfit(cluster, spec, cluster.partitions[name])
+        if found is None or found.refusal is None:
             return None
-        first = first or Rejected(code)
+        first = first or Rejected(found.refusal, found.text)
     return first
 
 

@@ -37,22 +37,37 @@ class Store:
 
     def __init__(self, directory: Path, segment_bytes: int = SEGMENT_BYTES, device: Device | None = None) -> None:
         self.directory = directory
+        self._segment_bytes, self._device = segment_bytes, device
         self.lock = StateDirLock(directory)
         self.lock.acquire()
         try:
             self.hard_state = HardStateFile(directory / "raft" / "hard_state")
             self.snapshots = SnapshotStore(directory / "snapshots")
             self.blobs = BlobStore(directory / "blobs")
-            newest = self.snapshots.newest()
-            self.snapshot: Snapshot | None = newest.snapshot
-            self.segments = self._open_log(newest, segment_bytes, device)
-            self._report(newest)
+            self._open_newest()
         except OSError as error:
             self.lock.release()
             raise from_os_error("opening", directory, error) from error
         except BaseException:
             self.lock.release()
             raise
+
+    def reopen(self) -> None:
+        """Read snapshot and log anew from disk, keeping the lock; what a poisoned log needs. Writers must be stopped.
+
+        Raises CorruptLog, StorageError.
+        """
+        self.segments.close()
+        try:
+            self._open_newest()
+        except OSError as error:
+            raise from_os_error("opening", self.directory, error) from error
+
+    def _open_newest(self) -> None:
+        newest = self.snapshots.newest()
+        self.snapshot: Snapshot | None = newest.snapshot
+        self.segments = self._open_log(newest, self._segment_bytes, self._device)
+        self._report(newest)
 
     def recovered(self) -> Recovered:
         """The first event for a Raft server: hard state, where the snapshot ends, and the entries after it.
