@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps
+from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps, users
 from flurm.bridge.kept import KeptForms
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.bridge.show_steps import Names
@@ -31,16 +31,16 @@ __all__ = ["Answer", "Context", "answer", "is_query"]
 Answer = tuple[MessageType, Record | bytes | None]
 
 
-class NoNames:
-    """Names where nobody looks any up."""
+class HostNames:
+    """Names of users and groups as this machine knows them."""
 
     def user(self, uid: int) -> str | None:
-        """No name."""
-        return None
+        """The login name of a uid."""
+        return users.user_name(uid)
 
     def group(self, gid: int) -> str | None:
-        """No name."""
-        return None
+        """The name of a gid."""
+        return users.group_name(gid)
 
 
 def _no_load(name: str) -> show_nodes.Load | None:
@@ -65,7 +65,7 @@ class Context:
     gid: int
     now_s: int
     config: Config = field(default_factory=Config)
-    names: Names = field(default_factory=NoNames)
+    names: Names = field(default_factory=HostNames)
     loads: show_nodes.Loads = _no_load
     read_blob: Callable[[str], bytes] = _no_blob
     store_blobs: Callable[[list[bytes]], list[str]] = _no_store
@@ -270,12 +270,23 @@ def _partition_info(ctx: Context, request: wire.PartitionInfoRequest) -> Answer:
 def _build_info(ctx: Context, request: wire.LastUpdate) -> Answer:
     if _is_unchanged(request.last_update, ctx.started_s):
         return _NO_CHANGE
-    shown = show_config.build_info(ctx.config, ctx.version, ctx.started_s, ctx.cluster.next_job_id)
+    shown = show_config.build_info(
+        ctx.config, ctx.version, ctx.now_s, started_s=ctx.started_s, next_job_id=ctx.cluster.next_job_id
+    )
     return MessageType.RESPONSE_BUILD_INFO, shown
 
 
 def _stats_info(ctx: Context, request: wire.StatsRequest) -> Answer:
-    return MessageType.RESPONSE_STATS_INFO, show_stats.stats_response(ctx.counters, ctx.cluster, ctx.now_s)
+    """The counters; only operators may set them back, and then the answer has none (sdiag --reset)."""
+    if request.command_id != _STATS_RESET:
+        return MessageType.RESPONSE_STATS_INFO, show_stats.stats_response(ctx.counters, ctx.cluster, ctx.now_s)
+    if not is_operator(ctx.cluster, ctx.uid):
+        return _code(Errno.ESLURM_ACCESS_DENIED)
+    ctx.counters.reset(ctx.now_s)
+    return MessageType.RESPONSE_STATS_INFO, wire.StatsResponse()
+
+
+_STATS_RESET = 0
 
 
 def _control_status(ctx: Context, request: None) -> Answer:

@@ -16,10 +16,10 @@ from protocol.messages import BuildInfoResponse, ConfigKeyPair, ConfigPluginPara
 __all__ = ["build_info"]
 
 
-def build_info(config: Config, version: int, started_s: int, next_job_id: int) -> BuildInfoResponse:
+def build_info(config: Config, version: int, now_s: int, *, started_s: int, next_job_id: int) -> BuildInfoResponse:
     """The configuration record for a client of `version`."""
     shown = values(
-        config, versions.name(version), now_s=started_s, boot_time_s=started_s, next_job_id=next_job_id
+        config, versions.name(version), now_s=now_s, boot_time_s=started_s, next_job_id=next_job_id
     )  # fmt: skip
     for single, several in _PROGRAMS:
         if isinstance(shown.get(single), list):

@@ -152,6 +152,14 @@ def test_counters_come_out_as_sdiag_prints_them_and_go_back_to_nothing():
     assert (counters.since_s, counters.by_type, counters.backfill.started_jobs) == (7, {}, 2)
 
 
+def test_only_operators_set_the_counters_back():
+    counters = Counters(since_s=1, jobs_submitted=5)
+    refused = answer(MessageType.REQUEST_STATS_INFO, StatsRequest(), context(uid=1002, counters=counters))
+    assert (refused[1], counters.jobs_submitted) == (ReturnCode(2002), 5)
+    done = answer(MessageType.REQUEST_STATS_INFO, StatsRequest(), context(counters=counters))
+    assert (done[1].parts_packed, counters.jobs_submitted) == (0, 0)
+
+
 def test_a_kept_form_is_the_very_bytes_of_a_fresh_one_and_is_used_again():
     cluster, kept = context().cluster, KeptForms()
     name = {1001: "alice"}.get
