@@ -1,0 +1,80 @@
+"""FLURM and Debian's slurmctld side by side, as ratios. Run: python -m bench [--quick] [--json FILE]
+
+Or, for the costs behind a figure, FLURM alone under one kind of load and a sampling profiler:
+python -m bench --profile submit|ping|jobs|short
+
+Needs root (the clusters live in namespaces of their own), Slurm's and MUNGE's daemons, libslurm and a C compiler.
+Exit status: 0 whatever the figures say, 1 when something could not be measured, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import load, profile
+from bench.compare import compare
+from bench.measures import FULL, QUICK
+from bench.sides import Flurm, Side, Slurm
+
+KINDS: dict[str, list[type[Side]]] = {"both": [Slurm, Flurm], "slurmctld": [Slurm], "flurm": [Flurm]}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark or the profile; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    lacking = load.missing() + ([] if os.geteuid() == 0 else ["root"])
+    if lacking:
+        print(f"bench: needs {', '.join(lacking)}; see `make slurm`", file=sys.stderr)
+        return 1
+    # Below the state directories' own disk: a temporary directory may lie in memory.
+    with tempfile.TemporaryDirectory(prefix="flurm-bench-", dir=arguments.directory) as directory:
+        Path(directory).chmod(0o755)
+        try:
+            return _run(arguments, Path(directory))
+        except load.BenchError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+
+
+def _run(arguments: argparse.Namespace, directory: Path) -> int:
+    begun_s = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"[{time.monotonic() - begun_s:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    if arguments.profile:
+        print(profile.profile(arguments.profile, directory, progress, arguments.rows, arguments.raw))
+        return 0
+    sizes = QUICK if arguments.quick else FULL
+    report = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
+    if arguments.json != "-":
+        print(report.table())
+    if arguments.json == "-":
+        print(report.json())
+    elif arguments.json:
+        Path(arguments.json).write_text(report.json() + "\n")
+    return 1 if report.failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0].split(". Run")[0])
+    parser.add_argument("--quick", action="store_true", help="few of everything: shows that it runs, judges nothing")
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON too; - for standard output, no table")
+    parser.add_argument("--only", choices=KINDS, default="both", help="one side alone")
+    parser.add_argument("--stock", action="store_true", help="also measure slurmctld without the tuning")
+    parser.add_argument(
+        "--directory", default="/var/tmp", help="where the clusters keep their state (default: %(default)s)"
+    )
+    parser.add_argument("--profile", choices=profile.LOADS, help="profile FLURM under one load instead")
+    parser.add_argument("--rows", type=int, default=15, help="how many costs a profile shows (default: %(default)s)")
+    parser.add_argument("--raw", metavar="FILE", help="keep the profile's stacks, as flame graph tools read them")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The table: both figures, their ratio, the budget and whether it is met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+REAL, OURS = "slurmctld", "flurm"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What FLURM promises of a figure: the words of it, and the test of (flurm, slurmctld)."""
+
+    text: str
+    holds: Callable[[float, float | None], bool]
+
+
+def at_most(limit: float, unit: str) -> Budget:
+    """An absolute limit."""
+    return Budget(f"< {limit:g} {unit}", lambda ours, real: ours < limit)
+
+
+AHEAD = Budget("ahead", lambda ours, real: real is not None and ours > real)
+HALF = Budget("half", lambda ours, real: real is not None and ours <= real / 2)
+NO_MORE = Budget("no more", lambda ours, real: real is not None and ours <= real)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measured quantity of both sides; None where a side was not measured."""
+
+    what: str
+    unit: str
+    real: float | None
+    ours: float | None
+    budget: Budget | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """FLURM's figure by slurmctld's."""
+        return self.ours / self.real if self.ours is not None and self.real else None
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed`, or nothing where there is no budget or no figure to hold against it."""
+        if self.budget is None or self.ours is None or (self.real is None and self.budget in (AHEAD, HALF, NO_MORE)):
+            return ""
+        return "met" if self.budget.holds(self.ours, self.real) else "missed"
+
+
+@dataclass
+class Report:
+    """All rows of a run, with what it ran on and what could not be measured."""
+
+    versions: list[str]
+    host: str
+    disk_syncs_per_second: float
+    rows: list[Row] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def table(self) -> str:
+        """The report as text for people."""
+        heads = ("", REAL, OURS, "ratio", "budget", "")
+        lines = [heads, *(_cells(row) for row in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+        shown = [_align(line, widths) for line in lines]
+        head = [" / ".join(self.versions), self.host, f"this disk alone: {self.disk_syncs_per_second:.0f} fdatasync/s"]
+        failures = [f"not measured: {failure}" for failure in self.failures]
+        return "\n".join([*head, "", *shown, *([""] if failures else []), *failures])
+
+    def json(self) -> str:
+        """The report for programs."""
+        rows = [
+            {
+                "what": row.what,
+                "unit": row.unit,
+                REAL: row.real,
+                OURS: row.ours,
+                "ratio": row.ratio,
+                "budget": row.budget.text if row.budget else None,
+                "verdict": row.verdict or None,
+            }
+            for row in self.rows
+        ]
+        return json.dumps(asdict(self) | {"rows": rows}, indent=2)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    budget = row.budget.text if row.budget else ""
+    return (row.what, _figure(row.real, row.unit), _figure(row.ours, row.unit), ratio, budget, row.verdict)
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+def _align(cells: tuple[str, ...], widths: list[int]) -> str:
+    left = (0, 4, 5)
+    aligned = [
+        cell.ljust(width) if column in left else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(aligned).rstrip()
