@@ -32,6 +32,7 @@ _REASON_IN_PLACE_OF_NODES = {
 }
 _REASONS = {int(each): each.text for each in JobReason}
 _TASK_TEXT_LIMIT = 64
+_SHORTEST_STEPPED = 10
 
 
 def base(job: JobInfo) -> int:
@@ -47,7 +48,7 @@ def is_pending(job: JobInfo) -> bool:
 def job_id_text(job: JobInfo) -> str:
     """`17`, `17_3` for an array's task, `17_[4-9%2]` for what is left of an array, `17+1` for part of a group."""
     if job.array_task_str:
-        return f"{job.array_job_id}_[{task_text(job.array_task_str)}]"
+        return f"{job.array_job_id}_[{task_text(job)}]"
     if job.array_task_id != NO_VAL:
         return f"{job.array_job_id}_{job.array_task_id}"
     if job.het_job_id:
@@ -69,22 +70,21 @@ def task_ids(text: str) -> list[int]:
     return found
 
 
-def task_text(text: str) -> str:
-    """An array's task expression as it is shown: `0-9`, `0-90:10%4`, cut off after 64 characters with `...`."""
-    _, percent, limit = text.partition("%")
-    if not text.startswith("0x"):
-        return text
-    ids = task_ids(text)
-    shown = _regular(ids) or _ranges(ids)
+def task_text(job: JobInfo) -> str:
+    """What is left of an array as it is shown: `0-9`, `0-90:10%4`, cut off after 64 characters with `...`."""
+    text = job.array_task_str or ""
+    if text.startswith("0x"):
+        ids = task_ids(text)
+        text = _regular(ids) or _ranges(ids)
     longest = int(os.environ.get("SLURM_BITSTR_LEN") or _TASK_TEXT_LIMIT)
-    if longest and len(shown) >= longest:
-        shown = shown[: longest - 4].rpartition(",")[0] + ",..."
-    return shown + percent + limit
+    if longest and len(text) >= longest:
+        text = text[: longest - 4].rpartition(",")[0] + ",..."
+    return f"{text}%{job.array_max_tasks}" if job.array_max_tasks and "%" not in text else text
 
 
 def _regular(ids: list[int]) -> str:
     steps = {after - before for before, after in zip(ids, ids[1:], strict=False)}
-    if len(ids) > 2 and len(steps) == 1 and (step := steps.pop()) > 1:
+    if ids[-1] - ids[0] > _SHORTEST_STEPPED and len(steps) == 1 and (step := steps.pop()) > 1:
         return f"{ids[0]}-{ids[-1]}:{step}"
     return ""
 

@@ -67,7 +67,7 @@ def _multi(name: str) -> Callable[[JobInfo], str]:
 
 def _task_id(job: JobInfo) -> str:
     if job.array_task_str:
-        return jobs.task_text(job.array_task_str)
+        return jobs.task_text(job)
     return "N/A" if job.array_task_id == NO_VAL else str(job.array_task_id)
 
 
@@ -81,6 +81,12 @@ def _number(name: str) -> Callable[[JobInfo], str]:
 
 def _time(name: str, absent: str = "N/A") -> Callable[[JobInfo], str]:
     return lambda job: moment(getattr(job, name), absent)
+
+
+def _end(job: JobInfo, view: View) -> str:
+    if job.time_limit == INFINITE and job.end_time > view.now_s:
+        return "NONE"
+    return moment(job.end_time, "N/A")
 
 
 def _exit(name: str) -> Callable[[JobInfo], str]:
@@ -125,7 +131,7 @@ JOB_LETTERS = {
     "C": _field("CPUS", lambda job: amount(job.num_cpus)),
     "d": _field("MIN_TMP_DISK", lambda job: amount(job.pn_min_tmp_disk, "M")),
     "D": _field("NODES", lambda job: amount(jobs.node_count(job))),
-    "e": _field("END_TIME", _time("end_time")),
+    "e": Field("END_TIME", _end),
     "E": _field("DEPENDENCY", _plain("dependency")),
     "f": _field("FEATURES", _plain("features")),
     "F": _field("ARRAY_JOB_ID", lambda job: str(job.array_job_id or job.job_id)),
