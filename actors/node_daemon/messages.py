@@ -36,11 +36,12 @@ class Fate(enum.Enum):
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """Send a signal. Answered with whether something of the job runs here."""
+    """Send a signal to a part of a job, None for its steps without the batch script. Answered with whether something
+    of the job runs here."""
 
     job_id: int
     signum: int
-    target: SignalTarget
+    target: SignalTarget | None
 
 
 class Suspend(msgspec.Struct, frozen=True):

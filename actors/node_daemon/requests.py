@@ -23,7 +23,7 @@ from flurm.node import from_wire, inventory
 from flurm.node.spec import SignalTarget
 from flurm.otp import System
 from protocol.auth import CredentialError, Identity
-from protocol.constants import NO_VAL, KillFlag, MessageType
+from protocol.constants import JOB_STATE_BASE, NO_VAL, JobState, KillFlag, MessageType
 from protocol.credential import check_launch_credential
 from protocol.errno import Errno
 from protocol.frame import Frame
@@ -40,6 +40,13 @@ REASONS: dict[int, str] = {
     MessageType.REQUEST_KILL_TIMELIMIT: "DUE TO TIME LIMIT",
     MessageType.REQUEST_KILL_PREEMPTED: "DUE TO PREEMPTION",
 }
+STATE_REASONS: dict[int, str] = {
+    JobState.PENDING: "DUE TO JOB REQUEUE",
+    JobState.TIMEOUT: "DUE TO TIME LIMIT",
+    JobState.NODE_FAIL: "DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS",
+    JobState.PREEMPTED: "DUE TO PREEMPTION",
+}
+"""What a job's output says about its end, by the state that the controller has given it."""
 
 log = structlog.get_logger(__name__)
 
@@ -134,21 +141,21 @@ def _launch_batch(exchange: Exchange, system: System) -> Response:
 
 def _signal_tasks(exchange: Exchange, system: System) -> Response:
     record: SignalTasks = exchange.record
-    target = signal_target(record)
-    if target is None:
-        return code(Errno.ESLURM_INVALID_JOB_ID)
-    request = m.Signal(record.step_id.job_id, record.signal, target)
-    reached = system.call(m.STEPS, request, CALL_TIMEOUT_S)
+    reached = False
+    if record.flags & KillFlag.JOB_BATCH or record.step_id.step_id in (NO_VAL, BATCH_STEP):
+        request = m.Signal(record.step_id.job_id, record.signal, signal_target(record))
+        reached = system.call(m.STEPS, request, CALL_TIMEOUT_S)
     return code(0 if reached else Errno.ESLURM_INVALID_JOB_ID)
 
 
 def signal_target(record: SignalTasks) -> SignalTarget | None:
-    """Whom a signal is for; None for a step that is not the batch step: no other ones run here."""
+    """Whom a signal to a job or its batch step is for. One to the job as such is for its other steps, none of which
+    run here: seen with slurmd, neither the batch script nor its children get it."""
     if record.flags & KillFlag.JOB_BATCH:
         return SignalTarget.SCRIPT
-    if record.step_id.step_id not in (NO_VAL, BATCH_STEP):
-        return None
-    return SignalTarget.ALL if record.flags & KillFlag.FULL_JOB else SignalTarget.CHILDREN
+    if record.flags & KillFlag.FULL_JOB or record.step_id.step_id == BATCH_STEP:
+        return SignalTarget.ALL
+    return None
 
 
 def _terminate(exchange: Exchange, system: System) -> Response:
@@ -156,7 +163,8 @@ def _terminate(exchange: Exchange, system: System) -> Response:
     msg_type = exchange.frame.msg_type
     settings: Settings = system.env["settings"]
     grace_s = 0 if msg_type == MessageType.REQUEST_ABORT_JOB else settings.kill_wait_s
-    request = m.Terminate(record.step_id.job_id, grace_s, REASONS.get(msg_type, ""), record.time)
+    reason = REASONS.get(msg_type) or STATE_REASONS.get(record.job_state & JOB_STATE_BASE, "")
+    request = m.Terminate(record.step_id.job_id, grace_s, reason, record.time)
     fate = system.call(m.STEPS, request, CALL_TIMEOUT_S)
     return code(Errno.ESLURMD_KILL_JOB_ALREADY_COMPLETE if fate is m.Fate.GONE else 0)
 

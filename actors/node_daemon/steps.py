@@ -85,11 +85,11 @@ class Steps(GenServer):
             case m.Terminate():
                 return Reply(self._terminate(request, state), state)
             case m.Signal():
-                return Reply(state.launcher.signal(request.job_id, request.signum, request.target), state)
+                return Reply(self._signal(request, state), state)
             case m.Suspend(job_id, resume):
                 return Reply((state.launcher.resume if resume else state.launcher.suspend)(job_id), state)
             case m.Notify():
-                return Reply(self._notify(request, state), state)
+                return Reply(state.launcher.notify(request.job_id, request.text), state)
             case m.OwnerOf(job_id):
                 job = state.jobs.get(job_id)
                 return Reply(job.uid if job else None, state)
@@ -163,6 +163,11 @@ class Steps(GenServer):
             log.info("launch repeated", job=spec.job_id)
         return 0
 
+    def _signal(self, request: m.Signal, state: State) -> bool:
+        if request.target is None:
+            return bool(request.job_id in state.jobs and state.jobs[request.job_id].running)
+        return state.launcher.signal(request.job_id, request.signum, request.target)
+
     def _terminate(self, request: m.Terminate, state: State) -> m.Fate:
         _remember(state.revoked, request.job_id, request.decided_s)
         job = state.jobs.get(request.job_id)
@@ -178,11 +183,6 @@ class Steps(GenServer):
         else:
             self._report_epilog(request.job_id, state)
         return m.Fate.ENDING
-
-    def _notify(self, request: m.Notify, state: State) -> bool:
-        job = state.jobs.get(request.job_id)
-        notify = getattr(state.launcher, "notify", None)
-        return bool(job and job.running and notify is not None and notify(request.job_id, request.text))
 
     def _steps(self, state: State) -> list[StepKey]:
         return sorted(key for job in state.jobs.values() for key in (*job.running, *job.unacknowledged))

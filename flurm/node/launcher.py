@@ -146,6 +146,10 @@ class Launcher:
         """Lets a suspended job go on."""
         return self._command(job_id, {"do": "resume"})
 
+    def notify(self, job_id: int, text: str) -> bool:
+        """Says something in a job's error output, as a step manager of Slurm does with `scontrol notify`."""
+        return self._command(job_id, {"do": "notify", "text": text})
+
     @property
     def zygote_pid(self) -> int:
         """The process that forks step managers; 0 while there is none."""

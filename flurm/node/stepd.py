@@ -7,7 +7,7 @@ in the step's directory. Talk on every connection is one JSON object a line.
 
     from the daemon   {"do": "signal", "signum": 10, "target": "script"|"children"|"all"}
                       {"do": "terminate", "grace_s": 30, "reason": "DUE TO TIME LIMIT"}   CONT, TERM, later KILL
-                      {"do": "suspend"}   {"do": "resume"}
+                      {"do": "suspend"}   {"do": "resume"}   {"do": "notify", "text": "said in the job's error output"}
     to the daemon     {"event": "started", "pid": 4711}    {"event": "ended", "status": {what `status` holds}}
 
 Single-threaded; standard library only.
@@ -200,6 +200,8 @@ class StepManager:
             case {"do": "resume"}:
                 self.stop_at_s = None
                 processes.signal_all(self._targets("all"), signal.SIGCONT)
+            case {"do": "notify", "text": str(text)}:
+                self._log(text)
             case _:
                 self._log(f"unknown command {command!r}")
 

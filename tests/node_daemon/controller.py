@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from actors.net import rpc
 from protocol.auth import Signer, authenticate
 from protocol.codec import decode_body
-from protocol.constants import NO_VAL, MessageType
+from protocol.constants import NO_VAL, JobState, MessageType
 from protocol.credential import NodeCores, credential_body, unsigned
 from protocol.exchange import make_reply
-from protocol.frame import Frame, FrameReader, decode_frame
+from protocol.frame import FrameReader, decode_frame
 from protocol.messages.common import StepId, UserIdentity
 from protocol.messages.launch import BatchLaunch, KillJob
 from protocol.messages.nodes import NodeRegistrationResponse
@@ -170,13 +170,11 @@ def launch(
     return BatchLaunch(**(given | changes))
 
 
-def kill(job_id: int) -> KillJob:
+def kill(job_id: int, state: int = JobState.CANCELLED) -> KillJob:
     """A termination as a controller makes it."""
-    return KillJob(
-        step_id=StepId(job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL), time=int(time.time()), nodes="n1"
-    )
+    return KillJob(step_id=whole(job_id), time=int(time.time()), nodes="n1", job_state=state)
 
 
-def number_of(frame: Frame) -> int:
-    """The release number that a frame was written in."""
-    return frame.version
+def whole(job_id: int, step_id: int = NO_VAL) -> StepId:
+    """A job, or one of its steps."""
+    return StepId(job_id=job_id, step_id=step_id, step_het_comp=NO_VAL)
