@@ -21,7 +21,7 @@
 
 #define MAX_THREADS 256
 #define SHOWN_ERRORS 3
-#define POLL_NS 20000000L
+#define POLL_NS 50000000L
 #define END_TIMEOUT_S 600.0
 
 typedef int (*request_fn)(int index);
