@@ -46,6 +46,13 @@ def call(
     """Send a request and wait for its reply. Raises Unreachable when there is none, NoAnswer when the peer
     closes instead, ProtocolError when it is broken."""
     request = make_request(msg_type, record, version, signer, time.time())
+    return send(address, request, timeout_s=timeout_s, limit=limit)
+
+
+def send(
+    address: tuple[str, int], request: bytes, *, timeout_s: float = DEFAULT_TIMEOUT_S, limit: int = 1 << 30
+) -> Answer:
+    """As `call`, for a request that is a complete frame already."""
     deadline_s = time.monotonic() + timeout_s
     where = f"{address[0]}:{address[1]}"
     try:

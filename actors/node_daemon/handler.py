@@ -17,6 +17,7 @@ import structlog
 
 from actors.net.listener import Arrival, Listener, close, send_all
 from actors.node_daemon import messages as m
+from actors.node_daemon.forward import FanOut
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.requests import Exchange, Response, answer, code
 from flurm.otp import GenServer, NoReply, Ok, OtpError
@@ -31,6 +32,7 @@ from protocol.versions import is_supported
 SERVE = "serve"
 WAIT_S = 0.5
 SEND_TIMEOUT_S = 30.0
+NOBODY = Identity(0xFFFFFFFE, 0xFFFFFFFE)
 
 log = structlog.get_logger(__name__)
 
@@ -95,28 +97,39 @@ class Handler(GenServer):
             close(arrival.connection)
 
     def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:
-        response, peer_uid = self._answer(frame, state)
+        response, identity, fan_out = self._answer(frame, state)
+        others = fan_out.collect() if fan_out is not None else []
         self.ensure_alive()
         if response is not None:
-            now_s = time.time()
             data = make_reply(
-                frame, response.msg_type, response.body, signer=state.signer, now_s=now_s, peer_uid=peer_uid
+                frame,
+                response.msg_type,
+                response.body,
+                signer=state.signer,
+                now_s=time.time(),
+                peer_uid=identity.uid,
+                ret_list=others,
             )
             send_all(arrival.connection, data, SEND_TIMEOUT_S)
 
-    def _answer(self, frame: Frame, state: State) -> tuple[Response | None, int]:
-        identity = Identity(0xFFFFFFFF, 0xFFFFFFFF)
+    def _answer(self, frame: Frame, state: State) -> tuple[Response | None, Identity, FanOut | None]:
+        """Our own answer, whom it is for, and the further nodes that are working on theirs meanwhile."""
+        identity, fan_out = NOBODY, None
+        name = message_name(frame.msg_type)
         try:
             identity = state.guard.identity(frame)
             record = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)
-            log.debug("request", message=message_name(frame.msg_type), uid=identity.uid)
-            return answer(Exchange(frame, identity, record), self.system), identity.uid
+            log.debug("request", message=name, uid=identity.uid)
+            if frame.forward is not None and frame.forward.nodes:
+                settings = self.system.env["settings"]
+                fan_out = FanOut(frame, settings.node_addresses, settings.port)
+            return answer(Exchange(frame, identity, record), self.system), identity, fan_out
         except (CredentialError, DecodeError) as error:
-            log.warning("request refused", message=message_name(frame.msg_type), reason=str(error))
-            return code(Errno.ESLURM_PROTOCOL_INCOMPLETE_PACKET), identity.uid
+            log.warning("request refused", message=name, reason=str(error))
+            return code(Errno.ESLURM_PROTOCOL_INCOMPLETE_PACKET), identity, fan_out
         except OtpError as error:
-            log.error("request failed", message=message_name(frame.msg_type), reason=str(error))
-            return code(Errno.SLURM_COMMUNICATIONS_SEND_ERROR), identity.uid
+            log.error("request failed", message=name, reason=str(error))
+            return code(Errno.SLURM_COMMUNICATIONS_SEND_ERROR), identity, fan_out
 
     def _introduce(self, frame: Frame, state: State) -> None:
         """A controller that does not know us yet asks in the oldest version it has: register, then it knows."""

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from actors.node_daemon import messages as m
-from actors.node_daemon import registration, reports
+from actors.node_daemon import registration, reports, usage
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.settings import VERSIONS, Settings
 from flurm.node import from_wire, inventory
@@ -31,6 +31,7 @@ from protocol.hostlist import expand
 from protocol.messages.job_control import JobNotify
 from protocol.messages.launch import BatchLaunch, KillJob, PrologLaunch, SignalTasks, SuspendStep
 from protocol.messages.replies import ReturnCode
+from protocol.messages.steps import StepPids, StepStat
 from protocol.schema import Record
 
 CALL_TIMEOUT_S = 10.0
@@ -193,6 +194,21 @@ def _status(exchange: Exchange, system: System) -> Response:
     return Response(MessageType.RESPONSE_SLURMD_STATUS, body)
 
 
+def _step_stat(exchange: Exchange, system: System) -> Response:
+    settings: Settings = system.env["settings"]
+    step = exchange.record
+    running = system.call(m.STEPS, m.ListSteps(), CALL_TIMEOUT_S)
+    key = next((key for key in running if (key.job_id, key.step_id) == (step.job_id, step.step_id)), None)
+    pids = usage.step_pids(settings.spool_dir, key) if key else []
+    if not pids:
+        return code(Errno.ESLURM_INVALID_JOB_ID)
+    where = StepPids(node_name=settings.node_name, pid=pids)
+    if exchange.frame.msg_type == MessageType.REQUEST_JOB_STEP_PIDS:
+        return Response(MessageType.RESPONSE_JOB_STEP_PIDS, where)
+    used = reports.accounting(usage.of_processes(pids))
+    return Response(MessageType.RESPONSE_JOB_STEP_STAT, StepStat(num_tasks=1, jobacct=used, step_pids=where))
+
+
 def _reconfigure(exchange: Exchange, system: System) -> None:
     system.env["reconfigure"]()
 
@@ -218,10 +234,19 @@ SERVED: dict[int, Callable[[Exchange, System], Response | None]] = {
     MessageType.REQUEST_SUSPEND_INT: _suspend,
     MessageType.REQUEST_JOB_NOTIFY: _notify,
     MessageType.REQUEST_DAEMON_STATUS: _status,
+    MessageType.REQUEST_JOB_STEP_STAT: _step_stat,
+    MessageType.REQUEST_JOB_STEP_PIDS: _step_stat,
     MessageType.REQUEST_RECONFIGURE: _reconfigure,
     MessageType.REQUEST_SHUTDOWN: _shutdown,
 }
-OPEN = frozenset({MessageType.REQUEST_PING, MessageType.REQUEST_DAEMON_STATUS})
+OPEN = frozenset(
+    {
+        MessageType.REQUEST_PING,
+        MessageType.REQUEST_DAEMON_STATUS,
+        MessageType.REQUEST_JOB_STEP_STAT,
+        MessageType.REQUEST_JOB_STEP_PIDS,
+    }
+)
 OWNERS = frozenset(
     {MessageType.REQUEST_SIGNAL_TASKS, MessageType.REQUEST_TERMINATE_TASKS, MessageType.REQUEST_JOB_NOTIFY}
 )

@@ -29,11 +29,12 @@ class Cluster:
         self.work = self.place / "work"
         self.work.mkdir()
         os.chown(self.work, USER.pw_uid, USER.pw_gid)
-        secret = secrets.token_bytes(64)
         self.key = self.place / "munge.key"
+        secret = secrets.token_bytes(64)
         self.key.write_bytes(secret)
         self.key.chmod(0o600)
         self.signer = Signer(MungeKey(secret), os.getuid(), os.getgid())
+        self.name = "n1"
         self.controller = FakeController(self.signer, **({} if newest is None else {"newest": newest}))
         self.controllers = [self.controller.address]
         self.config = self.place / "flurm.toml"
@@ -46,9 +47,15 @@ class Cluster:
 
     def command(self, *more: str) -> list[str]:
         controllers = [word for host, port in self.controllers for word in ("--controller", f"{host}:{port}")]
-        argv = [sys.executable, "-m", "flurm.cli.flurmd", "-D", "--config", str(self.config), "-N", "n1", *controllers]
+        argv = [sys.executable, "-m", "flurm.cli.flurmd", "-D", "--config", str(self.config), "-N", self.name]
+        argv += controllers
         argv += ["--port", str(self.port), "--bind", "127.0.0.1", "--spool-dir", str(self.place / "spool")]
         return [*argv, "--munge-key", str(self.key), "--cpus", "2", "--memory", "512", "--log-level", "debug", *more]
+
+    def share_key(self, other: "Cluster") -> None:
+        """Belong to the same cluster as another."""
+        self.key.write_bytes(other.key.read_bytes())
+        self.signer = self.controller.signer = self.node.signer = other.signer
 
     def start(self, *more: str) -> None:
         with self.log.open("ab") as log:

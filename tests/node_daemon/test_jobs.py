@@ -145,3 +145,15 @@ def test_a_suspended_job_goes_on_when_it_is_resumed(cluster):
 
 def test_a_job_for_another_node_is_refused(cluster):
     assert cluster.launch(7, "true", nodes="n2") == Errno.ESLURMD_INVALID_JOB_CREDENTIAL
+
+
+def test_the_usage_of_a_running_job_can_be_asked_for(cluster):
+    begun(cluster, 7, WAITING)
+    stat = cluster.node.ask(MessageType.REQUEST_JOB_STEP_STAT, whole(7, BATCH_STEP)).body
+    assert (stat.num_tasks, stat.step_pids.node_name) == (1, "n1")
+    assert stat.jobacct.tres_usage_in_max[1] > 0
+    assert stat.step_pids.pid
+
+
+def test_the_usage_of_a_job_that_is_not_here_is_refused(cluster):
+    assert cluster.node.code(MessageType.REQUEST_JOB_STEP_STAT, whole(99, BATCH_STEP)) == Errno.ESLURM_INVALID_JOB_ID
