@@ -245,8 +245,14 @@ def takeover(record: None, context: Context) -> Mapped:
 
 
 def set_debug_level(record: wire.SetDebugLevel, context: Context) -> Mapped:
-    """REQUEST_SET_DEBUG_LEVEL: scontrol setdebug; argument `level` is Slurm's number."""
-    return _control("set_log_level", context, refusal=Refusal.PERMISSION, level=record.debug_level)
+    """REQUEST_SET_DEBUG_LEVEL: scontrol setdebug; argument `number` is Slurm's level, `level` the nearest of ours."""
+    number = record.debug_level
+    level = _LOG_LEVELS[min(number, len(_LOG_LEVELS) - 1)]
+    return _control("set_log_level", context, refusal=Refusal.PERMISSION, level=level, number=number)
+
+
+_LOG_LEVELS = ("critical", "critical", "error", "info", "info", "debug")
+"""quiet, fatal, error, info, verbose, debug (scontrol(1), setdebug); higher numbers are more of debug."""
 
 
 def set_debug_flags(record: wire.SetDebugFlags, context: Context) -> Mapped:
