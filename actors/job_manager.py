@@ -1,8 +1,10 @@
 """Job manager: owns the rules of jobs.
 
-Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone) -> Reply | Unavailable
+Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone)
+             -> Reply | Unavailable
          Request(RegisterNode), passed on to the node manager, which answers
 Casts    Carry(JobEnded...) from the state manager
+         Request(EpilogDone), whose sender waits for no answer
 Effects  none of its own: commands go to the state manager, which answers the caller when they are committed
 Errors   a refusal is a value; an exception is a bug and crashes the process
 """
@@ -73,6 +75,8 @@ class JobManager(GenServer):
                 for effect in effects:
                     if isinstance(effect, JobEnded):
                         self._count_end(effect.state, state)
+            case m.Request(command):
+                self._execute(command)
             case _:
                 raise NotImplementedError(repr(message))
         return NoReply(state)

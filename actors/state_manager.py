@@ -18,7 +18,7 @@ import structlog
 from actors import messages as m
 from flurm.core import commands, snapshot
 from flurm.core.apply import apply
-from flurm.core.effects import Effect, JobEnded, RuleFailed, ScheduleSoon
+from flurm.core.effects import Effect, JobEnded, Reply, RuleFailed, ScheduleSoon
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Sender
 from flurm.raft.records import Entry, EntryKind
@@ -86,7 +86,9 @@ class StateManager(GenServer):
 
     def _apply_all(self, state: State, entries: Any, tokens: Any) -> None:
         """Apply a batch, publish the result once, then answer and act: nobody is told of a state not yet visible."""
-        cluster, effects, replies = state.cluster, [], []
+        cluster = state.cluster
+        effects: list[Effect] = []
+        replies: list[tuple[Sender, Reply]] = []
         for entry, token in zip(entries, tokens, strict=True):
             if entry.index <= state.index:
                 continue

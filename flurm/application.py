@@ -8,6 +8,7 @@ any other, and the embedded node is started, a program of its own that goes on w
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -18,16 +19,16 @@ from typing import Any
 
 import structlog
 
+import flurm.bridge.configure as configure
+import flurm.node.daemon as node_daemon
 from actors import messages as m
 from actors.net.listener import Listener
 from actors.net.serving import Service
-from flurm.bridge import configure
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config, load, load_or_create_munge_key
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
-from flurm.node import daemon as node_daemon
 from flurm.otp import System
 from flurm.storage.layout import Store
 from protocol.auth import MungeKey, Signer
@@ -45,9 +46,9 @@ class StartFailed(Exception):
 class Application:
     """One controller. `start`, then `wait`; `stop` from anywhere ends it."""
 
-    def __init__(self, config: Config, config_path: Path | None = None) -> None:
+    def __init__(self, config: Config, config_path: Path | str | None = None) -> None:
         self.config = config
-        self.config_path = config_path
+        self.config_path = Path(config_path) if config_path is not None else None
         self.pid = os.getpid()
         self._stop = threading.Event()
         self._stop_reason = ""
@@ -195,8 +196,6 @@ class Application:
 
 def set_log_level(level: str) -> None:
     """Change what is logged from now on."""
-    import logging
-
     number = logging.getLevelName(level.upper())
     if isinstance(number, int):
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))

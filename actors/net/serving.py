@@ -9,6 +9,7 @@ that does not hold gets an authentication error, everything else a closed connec
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from typing import Any
@@ -114,7 +115,7 @@ class Service:
         call = requests.to_call(frame.msg_type, exchange.record, context)
         if call is None:
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
-            return self._return_code(frame, Errno.EINVAL)
+            return self._return_code(frame, errno.EINVAL)
         if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
         if isinstance(call, requests.Control):

@@ -51,15 +51,14 @@ def group() -> None:
     """FLURM, a workload manager that Slurm's own programs take for Slurm."""
 
 
-def config_option(command: click.Command) -> click.Command:
-    """The --config option that every command takes."""
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar="FLURM_CONF",
-        help="Configuration file; default $FLURM_CONF, then /etc/flurm/flurm.toml, then built-in defaults.",
-    )(command)
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FLURM_CONF",
+    help="Configuration file; default $FLURM_CONF, then /etc/flurm/flurm.toml, then built-in defaults.",
+)
+"""The option that every command takes."""
 
 
 def main(argv: list[str] | None = None) -> int:

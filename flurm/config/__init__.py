@@ -6,14 +6,14 @@ Slurm programs (render), the answer to `scontrol show config` (show), the MUNGE 
 configurations.
 """
 
-from . import show
-from .errors import ConfigError
-from .load import find_file, load
-from .machine import Machine, this_machine
-from .munge_key import load_or_create_munge_key, munge_key_path, munge_socket_path
-from .reconfigure import Change, validate_for_reconfigure
-from .records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
-from .render import render_slurm_conf
+import flurm.config.show as show
+from flurm.config.errors import ConfigError
+from flurm.config.load import find_file, load
+from flurm.config.machine import Machine, this_machine
+from flurm.config.munge_key import load_or_create_munge_key, munge_key_path, munge_socket_path
+from flurm.config.reconfigure import Change, validate_for_reconfigure
+from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
+from flurm.config.render import render_slurm_conf
 
 __all__ = [
     "Change",

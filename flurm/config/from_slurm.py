@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
+import flurm.config.nodes as nodes
+import flurm.config.settings as settings
+import flurm.config.slurm_conf as slurm_conf
+from flurm.config.errors import ConfigError, nearest
+from flurm.config.machine import Machine
+from flurm.config.records import ControllerAddress, NodeConfig, PartitionConfig
+from flurm.config.slurm_conf import Record, Setting, SlurmConf
+from flurm.config.values import Parser, integer, one_of, port, strings
 from protocol.hostlist import expand
-
-from . import nodes, settings, slurm_conf
-from .errors import ConfigError, nearest
-from .machine import Machine
-from .records import ControllerAddress, NodeConfig, PartitionConfig
-from .slurm_conf import Record, Setting, SlurmConf
-from .values import Parser, integer, one_of, port, strings
 
 # Slurm keys that become something else than one attribute of the same meaning, with the flurm.toml key to use instead.
 SPECIAL_KEYS = {

@@ -13,17 +13,18 @@ from typing import Any
 
 import msgspec
 
+import flurm.config.from_slurm as from_slurm
+import flurm.config.nodes as nodes
+import flurm.config.settings as settings
+from flurm.config.errors import ConfigError, nearest
+from flurm.config.machine import Machine, this_machine
+from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
+from flurm.config.slurm_keys import GLOBAL_KEYS, canonical, nearest_key
+from flurm.config.toml_lines import Path as KeyPath
+from flurm.config.toml_lines import locate, nearest_line
+from flurm.config.values import port as parse_port
+from flurm.config.values import strings
 from protocol.hostlist import expand
-
-from . import from_slurm, nodes, settings
-from .errors import ConfigError, nearest
-from .machine import Machine, this_machine
-from .records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
-from .slurm_keys import GLOBAL_KEYS, canonical, nearest_key
-from .toml_lines import Path as KeyPath
-from .toml_lines import locate, nearest_line
-from .values import port as parse_port
-from .values import strings
 
 STANDARD_FILES = ("/etc/flurm/flurm.toml",)
 

@@ -8,8 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
-from .errors import ConfigError
-from .records import Config
+from flurm.config.errors import ConfigError
+from flurm.config.records import Config
 
 SYSTEM_KEY = "/etc/munge/munge.key"
 SYSTEM_SOCKET = "/run/munge/munge.socket.2"

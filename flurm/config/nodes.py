@@ -7,8 +7,8 @@ makes exactly one record.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .machine import Machine
-from .records import Config, NodeConfig, PartitionConfig, SlurmdConfig
+from flurm.config.machine import Machine
+from flurm.config.records import Config, NodeConfig, PartitionConfig, SlurmdConfig
 
 
 def node(name: str, given: Mapping[str, Any], port: int, warnings: list[str]) -> NodeConfig:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from .records import Config
+from flurm.config.records import Config
 
 # Bound to sockets, files or the identity of the process: these take a restart.
 RESTART_KEYS = frozenset(

@@ -4,10 +4,9 @@ Clients need to know where the controller is, how to prove who they are, and the
 needs a little more. Whatever a site's own slurm.conf said is kept, except where FLURM decides.
 """
 
+from flurm.config.munge_key import SYSTEM_SOCKET, munge_socket_path
+from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig
 from protocol.hostlist import fold
-
-from .munge_key import SYSTEM_SOCKET, munge_socket_path
-from .records import Config, ControllerAddress, NodeConfig, PartitionConfig
 
 # Of no use to a client, and some of it (paths, programs) of no business to it.
 _SERVER_ONLY = frozenset(

@@ -6,7 +6,7 @@ key, None where Slurm has no such thing. Defaults stand in the records themselve
 
 import msgspec
 
-from . import values as v
+import flurm.config.values as v
 
 BOUNDED = v.integer(0, 65534)
 POSITIVE = v.integer(1)

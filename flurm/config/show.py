@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import show_fields as f
-from .munge_key import SYSTEM_SOCKET, munge_socket_path
-from .records import Config
-from .values import flag, is_unlimited, minutes, seconds, strings
+import flurm.config.show_fields as f
+from flurm.config.munge_key import SYSTEM_SOCKET, munge_socket_path
+from flurm.config.records import Config
+from flurm.config.values import flag, is_unlimited, minutes, seconds, strings
 
 # OnDemand, Performance and UserSpace: the governors that Slurm lets a job ask for where nothing is configured.
 CPU_GOVERNORS = 2256535552

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from .errors import ConfigError
-from .slurm_keys import (
+from flurm.config.errors import ConfigError
+from flurm.config.slurm_keys import (
     NODE_KEYS,
     PARTITION_KEYS,
     RECORD_KEYS,

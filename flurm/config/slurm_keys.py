@@ -4,7 +4,7 @@ Slurm does not care about case; canonical() does the matching. A key outside the
 misspelt limit that is silently ignored is worse than a refusal.
 """
 
-from .errors import nearest
+from flurm.config.errors import nearest
 
 GLOBAL_KEYS = tuple(
     """

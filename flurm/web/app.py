@@ -44,7 +44,7 @@ def create(system: Any) -> Starlette:
             "version": __version__,
             "cluster": config.cluster_name,
             "controller": config.controller_name,
-            "address": "%s:%d" % system.env["listener"].address,
+            "address": "{}:{}".format(*system.env["listener"].address),
             "pid": system.env["control"].pid,
             "uptime_s": round(time.time() - began_s, 1),
             "state_dir": config.state_dir,

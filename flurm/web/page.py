@@ -9,10 +9,13 @@ from flurm.core.arrays import label
 from flurm.core.records import Cluster
 
 _STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1c2733;background:#fbfcfd}
+body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
+body{color:#1c2733;background:#fbfcfd}
 h1{font-size:1.4rem;margin:0}h2{font-size:1rem;margin:2rem 0 .5rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #e4e9ee}
-th{font-weight:600;color:#5b6b7b}.up{color:#1a7f37}.down{color:#c0392b}.muted{color:#8a97a5}td.n{font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #e4e9ee}
+th{font-weight:600;color:#5b6b7b}td.n{font-variant-numeric:tabular-nums}
+.up{color:#1a7f37}.down{color:#c0392b}.muted{color:#8a97a5}
 """
 MOST_JOBS = 200
 
