@@ -245,7 +245,7 @@ def test_submissions_that_are_refused():
     assert world.refused(array="0-5000") is Refusal.INVALID_ARRAY
     assert world.refused(dependency="afterwards:1") is Refusal.DEPENDENCY
     assert world.refused(min_nodes=2, max_nodes=1) is Refusal.INVALID_NODE_COUNT
-    assert world.refused(min_cpus_per_node=64) is Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
+    assert world.refused(num_tasks=1, cpus_per_task=3, min_cpus=3) is Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
     world.do(c.UpdatePartition(now_s=1000, user_id=ROOT, name="long", state=PartitionState.DRAIN))
     assert world.refused(partition="long") is Refusal.PARTITION_NOT_AVAIL
     assert not world.cluster.jobs
