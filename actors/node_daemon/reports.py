@@ -5,6 +5,7 @@ from __future__ import annotations
 from actors.node_daemon import messages as m
 from flurm.node.spec import StepEnded, Usage
 from protocol.constants import NO_VAL, MessageType
+from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import StepId
 from protocol.messages.launch import BatchComplete, EpilogComplete, PrologComplete
 from protocol.messages.steps import JobAccounting
@@ -12,6 +13,8 @@ from protocol.messages.steps import JobAccounting
 _BATCH_STEP = 0xFFFFFFFB
 _NO_VAL64 = 0xFFFFFFFFFFFFFFFF
 _TRES_IDS = [1, 2, 3, 4, 5, 6, 7, 8]
+_TRES_NAMES = (("cpu", None), ("mem", None), ("energy", None), ("node", None), ("billing", None), ("fs", "disk"),
+               ("vmem", None), ("pages", None))  # fmt: skip
 _CPU, _MEMORY = 0, 1
 
 
@@ -46,8 +49,9 @@ def prolog_complete(job_id: int, node_name: str) -> m.Report:
     return m.Report(job_id, "prolog", MessageType.REQUEST_COMPLETE_PROLOG, record)
 
 
-def accounting(usage: Usage) -> JobAccounting:
-    """What a step used, as Slurm gathers it: CPU time in milliseconds and memory in bytes, by TRES id."""
+def accounting(usage: Usage, *, named: bool = False) -> JobAccounting:
+    """What a step used, as Slurm gathers it: CPU time in milliseconds and memory in bytes, by TRES id. `named` adds
+    what the ids mean, for programs that do not know the cluster's."""
     user_us, system_us = int(usage.user_s * 1e6), int(usage.system_s * 1e6)
     used = [_NO_VAL64] * len(_TRES_IDS)
     used[_CPU] = (user_us + system_us) // 1000
@@ -61,6 +65,12 @@ def accounting(usage: Usage) -> JobAccounting:
         sys_cpu_sec=system_us // 1_000_000,
         sys_cpu_usec=system_us % 1_000_000,
         tres_ids=_TRES_IDS,
+        tres_list=[
+            DbTresNoalloc(id=number, type=kind, name=name)
+            for number, (kind, name) in zip(_TRES_IDS, _TRES_NAMES, strict=True)
+        ]
+        if named
+        else None,
         tres_usage_in_max=used,
         tres_usage_in_max_nodeid=place,
         tres_usage_in_max_taskid=place,

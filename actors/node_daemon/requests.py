@@ -205,7 +205,7 @@ def _step_stat(exchange: Exchange, system: System) -> Response:
     where = StepPids(node_name=settings.node_name, pid=pids)
     if exchange.frame.msg_type == MessageType.REQUEST_JOB_STEP_PIDS:
         return Response(MessageType.RESPONSE_JOB_STEP_PIDS, where)
-    used = reports.accounting(usage.of_processes(pids))
+    used = reports.accounting(usage.of_processes(pids), named=True)
     return Response(MessageType.RESPONSE_JOB_STEP_STAT, StepStat(num_tasks=1, jobacct=used, step_pids=where))
 
 

@@ -1,4 +1,4 @@
-"""flurmd as the nodes of a real slurmctld 22.05, in namespaces of their own: Slurm's own programs run jobs on it."""
+"""flurmd as the nodes of a real slurmctld, in namespaces of their own: Slurm's own programs run jobs on it."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm import roots
 from tests.slurm.cluster import Cluster
 from tests.slurm.sandbox import CLUSTER_DIR, MUNGE_KEY
 from tests.slurm.slurm_conf import NODES
@@ -25,17 +26,26 @@ class FlurmNodes(Cluster):
     """Debian's slurmctld, with flurmd for all of its nodes."""
 
     def start(self) -> None:
-        self.sandbox.run(f"mkdir -p {CLUSTER_DIR}/state")
+        self.sandbox.run(f"mkdir -p {CLUSTER_DIR}/state; echo TreeWidth=2 >> /etc/slurm/slurm.conf")
         self.sandbox.write("/mnt/cluster/flurm.toml", '[flurm]\nslurm_conf = "/etc/slurm/slurm.conf"\n')
-        self.sandbox.spawn(["slurmctld", "-D"], f"{CLUSTER_DIR}/ctld.out.log")
-        for index, node in enumerate(NODES):
-            self.start_node(node, 17001 + index)
+        self.sandbox.spawn(["slurmctld", "-D"], f"{CLUSTER_DIR}/ctld.out.log", foreign=self.foreign)
+        for node in NODES:
+            self.start_node(node)
 
-    def start_node(self, node: str, port: int) -> None:
+    def start_node(self, node: str) -> None:
+        """Port, size and spool come from the slurm.conf."""
         argv = [sys.executable, "-m", "flurm.cli.flurmd", "-D", "--config", "/mnt/cluster/flurm.toml", "-N", node]
-        argv += ["--port", str(port), "--munge-key", MUNGE_KEY, "--spool-dir", f"{CLUSTER_DIR}/spool.{node}"]
-        argv += ["--cpus", "2", "--memory", "1000"]
+        argv += ["--munge-key", MUNGE_KEY]
         self.sandbox.spawn(argv, f"{CLUSTER_DIR}/{node}.out.log", env={"PYTHONPATH": str(ROOT)})
+
+    def kill_node(self, node: str) -> None:
+        assert self.client(f"kill -9 $(cat {CLUSTER_DIR}/spool.{node}/flurmd.pid)").exit == 0
+
+    def await_text(self, path: str, text: str) -> None:
+        give_up_s = time.monotonic() + PATIENCE_S
+        while text not in (shown := self.client(f"cat {path}").stdout):
+            assert time.monotonic() < give_up_s, shown + self.logs()
+            time.sleep(0.05)
 
     def await_state(self, job_id: str, state: str) -> str:
         """Wait for a job's state; what `scontrol show job` says then."""
@@ -51,9 +61,11 @@ class FlurmNodes(Cluster):
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="module")
-def slurm():
-    with FlurmNodes("22.05") as cluster:
+@pytest.fixture(scope="module", params=["22.05", pytest.param("24.11", marks=pytest.mark.trixie)])
+def slurm(request):
+    if request.param != "22.05" and not roots.ready():
+        pytest.skip(f"no Slurm {request.param} in {roots.directory()}")
+    with FlurmNodes(request.param) as cluster:
         yield cluster
 
 
@@ -67,16 +79,59 @@ def test_a_wrapped_command_runs_and_leaves_nothing_behind(slurm):
 
 def test_a_cancelled_job_says_so_in_its_output(slurm):
     job = slurm.submit("-o cancelled --wrap 'echo begun; sleep 600'")
-    slurm.await_state(job, "RUNNING")
-    while not slurm.client("cat /mnt/alice/cancelled").stdout:
-        time.sleep(0.05)
+    slurm.await_text("/mnt/alice/cancelled", "begun")
     assert slurm.client(f"scancel {job}", user="alice").exit == 0
     assert "ExitCode=0:15" in slurm.await_state(job, "CANCELLED")
     slurm.await_idle(PATIENCE_S)
     assert f"slurmstepd: error: *** JOB {job} ON n1 CANCELLED AT 20" in slurm.client("cat /mnt/alice/cancelled").stdout
 
 
+def test_a_signal_and_a_message_reach_the_script(slurm):
+    script = 'trap "echo got it" USR1; echo begun; while :; do sleep 0.1; done'
+    job = slurm.submit(f"-o signalled --wrap '{script}'")
+    slurm.await_text("/mnt/alice/signalled", "begun")
+    slurm.client(f"scontrol notify {job} hello there", user="alice")
+    slurm.await_text("/mnt/alice/signalled", "slurmstepd: error: hello there")
+    slurm.client(f"scancel -b -s USR1 {job}", user="alice")
+    slurm.await_text("/mnt/alice/signalled", "got it")
+    slurm.client(f"scontrol suspend {job}")
+    slurm.await_state(job, "SUSPENDED")
+    slurm.client(f"scontrol resume {job}")
+    slurm.await_state(job, "RUNNING")
+    slurm.client(f"scontrol requeue {job}", user="alice")
+    slurm.await_text("/mnt/alice/signalled", "DUE TO JOB REQUEUE")
+    slurm.client(f"scancel {job}", user="alice")
+    slurm.await_idle(PATIENCE_S)
+
+
+def test_a_job_on_all_nodes_is_ended_on_all_nodes(slurm):
+    job = slurm.submit("-N 4 -o wide --wrap 'echo $SLURM_JOB_NODELIST'")
+    slurm.await_state(job, "COMPLETED")
+    slurm.await_idle(PATIENCE_S)
+    assert slurm.client("cat /mnt/alice/wide").stdout == "n[1-4]\n"
+
+
+def test_a_job_survives_its_killed_node_daemon(slurm):
+    job = slurm.submit("-o survivor --wrap 'echo begun; until test -e go; do sleep 0.1; done; exit 6'")
+    slurm.await_text("/mnt/alice/survivor", "begun")
+    slurm.kill_node("n1")
+    slurm.client("touch go", user="alice")
+    slurm.start_node("n1")
+    assert "ExitCode=6:0" in slurm.await_state(job, "FAILED")
+    slurm.await_idle(PATIENCE_S)
+
+
+def test_an_array_runs_to_its_end(slurm):
+    job = slurm.submit("-a 1-20 -o array.%a --wrap 'echo $SLURM_ARRAY_TASK_ID'")
+    slurm.await_idle(PATIENCE_S)
+    give_up_s = time.monotonic() + PATIENCE_S
+    while slurm.client(f"squeue -h -j {job}").stdout.strip():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.1)
+    assert slurm.client("cat array.* | sort -n | tail -1", user="alice").stdout == "20\n"
+
+
 def test_the_controller_shows_the_nodes_release_and_size(slurm):
     shown = slurm.client("scontrol show node n1").stdout
-    assert "Version=22.05.0" in shown
+    assert f"Version={slurm.release}.0" in shown
     assert "CPUTot=2" in shown
