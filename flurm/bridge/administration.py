@@ -191,7 +191,7 @@ def _partition_changes(record: wire.PartitionUpdate) -> dict[str, object]:
     if record.over_time_limit != NO_VAL16:
         changes["over_time_limit_min"] = UNLIMITED if record.over_time_limit == INFINITE16 else record.over_time_limit
     if record.preempt_mode != NO_VAL16:
-        changes["preempt_mode"] = PreemptMode(record.preempt_mode).name
+        changes["preempt_mode"] = (PreemptMode(record.preempt_mode).name or "OFF").replace("|", ",")
     if record.max_share != NO_VAL16:
         changes |= _sharing(record.max_share)
     changes |= _partition_memory("default", record.def_mem_per_cpu)

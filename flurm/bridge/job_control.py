@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from flurm.bridge import users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.job_fields import given
-from flurm.core.commands import KillJob, RequeueJob, TopJobs, UpdateJob
+from flurm.core.arrays import records_of
+from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
+from flurm.core.control import may_touch
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState, Refusal
 from flurm.core.outcome import is_operator
-from flurm.core.records import UNLIMITED
+from flurm.core.records import UNLIMITED, Job
 from protocol import messages as wire
 from protocol.constants import (
     ALLOC_SID_ADMIN_HOLD,
@@ -20,12 +24,14 @@ from protocol.constants import (
     JobStateFlag,
     KillFlag,
 )
+from protocol.hostlist import HostlistError, expand
 
 if TYPE_CHECKING:
     from flurm.bridge.queries import Context
 
-__all__ = ["cancel_step", "kill", "requeue", "suspend", "top", "update"]
+__all__ = ["cancel_step", "kill", "kill_many", "requeue", "suspend", "top", "update"]
 
+_THROTTLE = re.compile(r".*%([0-9]{1,9})")
 _HOLD_KINDS = {ALLOC_SID_ADMIN_HOLD: "admin", ALLOC_SID_USER_HOLD: "user"}
 
 
@@ -42,7 +48,7 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
         changes["time_limit_min"] = limit_min
     if "admin_comment" in changes and not is_operator(context.cluster, context.uid):
         return Rejected(Refusal.ACCESS_DENIED)
-    limit = (record.array_inx or "").rpartition("%")[2]
+    limit = _THROTTLE.fullmatch(record.array_inx or "")
     return for_jobs(
         UpdateJob(
             now_s=context.now_s,
@@ -51,7 +57,7 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
             spec_changes=changes,
             priority=None if record.priority == NO_VAL else record.priority,
             hold_kind=_HOLD_KINDS.get(record.alloc_sid),
-            array_limit=int(limit) if limit.isdigit() else None,
+            array_limit=int(limit[1]) if limit else None,
         )
     )
 
@@ -68,7 +74,7 @@ def cancel_step(record: wire.KillStep, context: Context) -> Mapped:
     step = record.step_id.step_id
     if step == NO_VAL:
         return _kill(target, record, context)
-    job = context.cluster.jobs.get(int(target)) if target and target.isdigit() else None
+    job = _job_named(target, context)
     if job is None:
         return Rejected(Refusal.INVALID_JOB_ID)
     if job.spec.user_id != context.uid and not is_operator(context.cluster, context.uid):
@@ -97,6 +103,86 @@ def _kill(target: str | None, record: wire.KillStep, context: Context, *, batch_
             array_only=bool(record.flags & KillFlag.ARRAY_TASK),
         )
     )
+
+
+def kill_many(record: wire.KillJobs, context: Context) -> Mapped:
+    """REQUEST_KILL_JOBS: scancel --ctld; the controller picks the jobs, by name, user, state and so on."""
+    try:
+        matching = _Filter(record)
+    except HostlistError:
+        return Rejected(Refusal.INVALID_NODE_NAME)
+    if matching.user_id is None and record.user_name:
+        return Rejected(Refusal.USER_ID_MISSING)
+    named = [text for text in record.jobs_array if text]
+    jobs = (context.cluster.jobs[job_id] for job_id in sorted({*context.cluster.pending, *context.cluster.active}))
+    targets = named or [str(job.id) for job in jobs if may_touch(context.cluster, job, context.uid)]
+    if record.state != _ANY_STATE or matching.is_narrow:
+        targets = [text for text in targets if matching.accepts(_job_named(text, context))]
+    return for_jobs(
+        KillJobs(
+            now_s=context.now_s,
+            user_id=context.uid,
+            targets=tuple(targets),
+            signal=record.signal,
+            batch_only=bool(record.flags & KillFlag.JOB_BATCH),
+            whole_job=bool(record.flags & KillFlag.FULL_JOB),
+            steps_only=bool(record.flags & KillFlag.STEPS_ONLY),
+        )
+    )
+
+
+_ANY_STATE = 12
+
+
+class _Filter:
+    """What jobs must be like to be meant."""
+
+    def __init__(self, record: wire.KillJobs) -> None:
+        self._spec = {
+            name: value
+            for name, value in (
+                ("name", record.job_name),
+                ("account", record.account),
+                ("qos", record.qos),
+                ("reservation", record.reservation),
+                ("wckey", record.wckey),
+            )
+            if value
+        }
+        self._partition = record.partition
+        self._state = None if record.state == _ANY_STATE else record.state
+        self._nodes = set(expand(record.nodelist)) if record.nodelist else set()
+        self.user_id = users.uid_of(record.user_name) if record.user_name else None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is any condition but the state."""
+        return bool(self._spec or self._partition or self._nodes or self.user_id is not None)
+
+    def accepts(self, job: Job | None) -> bool:
+        """Whether the job is meant."""
+        if job is None or any(getattr(job.spec, name) != value for name, value in self._spec.items()):
+            return False
+        if self._partition and self._partition not in (job.partition, *job.spec.partitions):
+            return False
+        if self.user_id is not None and job.spec.user_id != self.user_id:
+            return False
+        if self._state is not None and int(job.state) != self._state:
+            return False
+        return not self._nodes or bool(self._nodes & set(job.node_names))
+
+
+def _job_named(text: str | None, context: Context) -> Job | None:
+    """The record behind a job as users write it; for a task of an array any record of the array will do."""
+    found = _JOB_ID.match(text or "")
+    if found is None:
+        return None
+    job_id = int(found[1])
+    array = records_of(context.cluster, job_id)
+    return context.cluster.jobs.get(job_id) or (array[0] if array else None)
+
+
+_JOB_ID = re.compile(r"([0-9]{1,10})(?:_|$)")
 
 
 def requeue(record: wire.RequeueJob, context: Context) -> Mapped:
@@ -136,7 +222,7 @@ def _target(text: str | None, job_id: int) -> str | None:
 
 def _limit_until(target: str, end_s: int, context: Context) -> int | None:
     """Minutes from a job's start to the end that is wanted, None where it does not run."""
-    job = context.cluster.jobs.get(int(target)) if target.isdigit() else None
+    job = _job_named(target, context)
     if job is None or job.state is not JobState.RUNNING:
         return None
     return min(max(1, (end_s - job.start_s + 59) // 60), UNLIMITED - 2)

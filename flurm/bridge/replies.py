@@ -32,6 +32,8 @@ def to_wire(request_msg_type: int, reply: Reply, context: Context) -> Answer:
             return MessageType.RESPONSE_SUBMIT_BATCH_JOB, _submitted(job_id, message)
         case Rejected(code, text):
             return _code(request_msg_type, code_of(code), text, context)
+        case Results(results) if request_msg_type == MessageType.REQUEST_KILL_JOBS:
+            return MessageType.RESPONSE_KILL_JOBS, _killed(results)
         case Results(results):
             return MessageType.RESPONSE_JOB_ARRAY_ERRORS, _array_errors(results)
         case Done() if request_msg_type == MessageType.MESSAGE_NODE_REGISTRATION_STATUS:
@@ -62,6 +64,23 @@ def _array_errors(results: tuple[Result, ...]) -> wire.JobArrayErrors:
         for each in results
     ]
     return wire.JobArrayErrors(job_array=errors)
+
+
+def _killed(results: tuple[Result, ...]) -> wire.KillJobsResponse:
+    """Only what went wrong is told; clients print nothing of the rest."""
+    jobs = []
+    for each in results:
+        if each.code is None:
+            continue
+        number, _, task = each.target.partition("_")
+        job_id = int(number) if number.isdecimal() else 0
+        chosen = wire.SelectedStep(
+            step_id=wire.StepId(job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL),
+            array_task_id=int(task) if task.isdecimal() else NO_VAL,
+            het_job_offset=NO_VAL,
+        )
+        jobs.append(wire.KillJobResult(error_code=code_of(each.code), id=chosen, real_job_id=job_id))
+    return wire.KillJobsResponse(jobs=jobs)
 
 
 def _registered(context: Context) -> wire.NodeRegistrationResponse:

@@ -29,7 +29,29 @@ __all__ = ["Call", "Control", "errno_of_unavailable", "spec_of", "to_call"]
 def to_call(msg_type: int, record: Record | None, context: Context) -> Mapped | None:
     """What a request asks for; None where the message is not served."""
     function = _TABLE.get(msg_type)
-    return None if function is None else function(record, context)
+    if function is None:
+        return None
+    if record is not None:
+        _make_writable(record)
+    return function(record, context)
+
+
+_KEPT_AS_BYTES = frozenset({"script", "environment"})
+
+
+def _make_writable(record: Record) -> None:
+    """Replace bytes that are no UTF-8 in a request's texts: the log, like every client, holds Unicode only."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            if not value.isascii() and name not in _KEPT_AS_BYTES:
+                setattr(record, name, _unicode(value))
+        elif isinstance(value, list) and value and isinstance(value[0], str) and name not in _KEPT_AS_BYTES:
+            setattr(record, name, [_unicode(item) if isinstance(item, str) else item for item in value])
+
+
+def _unicode(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def errno_of_unavailable(reason_name: str) -> int:
@@ -60,6 +82,7 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_JOB_STEP_CREATE: _not_supported,
     MessageType.REQUEST_UPDATE_JOB: job_control.update,
     MessageType.REQUEST_KILL_JOB: job_control.kill,
+    MessageType.REQUEST_KILL_JOBS: job_control.kill_many,
     MessageType.REQUEST_CANCEL_JOB_STEP: job_control.cancel_step,
     MessageType.REQUEST_JOB_REQUEUE: job_control.requeue,
     MessageType.REQUEST_TOP_JOB: job_control.top,

@@ -7,6 +7,7 @@ the description says of itself: whose job it is, that there is a script, how lar
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from flurm.bridge import users
@@ -39,6 +40,8 @@ def submit(record: JobDescription, context: Context) -> Mapped:
         return spec
     if not record.script:
         return Rejected(Refusal.JOB_SCRIPT_MISSING)
+    if _OVERLONG_NUMBER.search(record.array_inx or ""):
+        return Rejected(Refusal.INVALID_ARRAY)
     if not record.environment:
         return Rejected(Refusal.ENVIRONMENT_MISSING)
     script = _bytes(record.script)
@@ -85,6 +88,10 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     ).with_(**fields)
 
 
+_OVERLONG_NUMBER = re.compile(r"\d{11}")
+"""No id or count in Slurm has so many digits; the core's parsers need not wonder."""
+
+
 def _check_fields(fields: dict[str, object], context: Context, operator: bool) -> Rejected | None:
     nice = fields.get("nice")
     if isinstance(nice, int) and nice < 0 and not operator:
@@ -95,6 +102,9 @@ def _check_fields(fields: dict[str, object], context: Context, operator: bool) -
         return Rejected(Refusal.INVALID_LICENSES)
     if _asks_for_gres(fields) and not any(node.gres for node in context.cluster.nodes.values()):
         return Rejected(Refusal.INVALID_GRES)
+    for name, code in (("dependency", Refusal.DEPENDENCY), ("features", Refusal.INVALID_FEATURE)):
+        if _OVERLONG_NUMBER.search(str(fields.get(name) or "")):
+            return Rejected(code)
     return None
 
 

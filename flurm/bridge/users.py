@@ -37,7 +37,7 @@ def group_name(gid: int) -> str | None:
 
 def uid_of(name: str) -> int | None:
     """The uid of a login name or of a number, None where there is none."""
-    if name.isdigit():
+    if name.isdecimal() and len(name) <= 10:
         return int(name)
     entry = _remembered(("name", name), lambda: _or_none(pwd.getpwnam, name))
     return entry.pw_uid if entry else None

@@ -27,6 +27,7 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
     c.SubmitJob: submission.submit,
     c.UpdateJob: control.update,
     c.KillJob: control.kill,
+    c.KillJobs: control.kill_many,
     c.RequeueJob: control.requeue,
     c.TopJobs: control.top,
     c.ApplyPlan: lifecycle.apply_plan,

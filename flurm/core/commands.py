@@ -52,6 +52,17 @@ class KillJob(Command, frozen=True):
     array_only: bool = False
 
 
+class KillJobs(Command, frozen=True):
+    """The same for several jobs at once, each as far as the user may. Reply: Results."""
+
+    user_id: int
+    targets: tuple[str, ...]
+    signal: int = 9
+    batch_only: bool = False
+    whole_job: bool = False
+    steps_only: bool = False
+
+
 class RequeueJob(Command, frozen=True):
     """Put a running or ended job back in the queue. Reply: Done, Rejected or Results."""
 
@@ -212,7 +223,7 @@ class Configure(Command, frozen=True):
 
 
 AnyCommand = (
-    SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
+    SubmitJob | UpdateJob | KillJob | KillJobs | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
     | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
     | UpdatePartition | DeletePartition | Configure
 )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from flurm.core import arrays, dependencies, lifecycle
-from flurm.core.commands import KillJob, RequeueJob, TopJobs, UpdateJob
+from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.effects import Done, Effect, Rejected, Result, Results, ScheduleSoon, SignalJob
 from flurm.core.enums import JobFlag, JobState, Reason, Refusal
 from flurm.core.features import check as check_features
@@ -239,6 +239,28 @@ def _kill_one(cluster: Cluster, job: Job, command: KillJob) -> Outcome:
         steps_only=command.steps_only,
     )
     return Outcome(cluster, effects=(signal,))
+
+
+def kill_many(cluster: Cluster, command: KillJobs) -> Outcome:
+    """Cancel or signal several jobs; one that is refused does not keep the others from it."""
+    effects: list[Effect] = []
+    results: list[Result] = []
+    for target in command.targets:
+        one = KillJob(
+            now_s=command.now_s, user_id=command.user_id, target=target, signal=command.signal,
+            batch_only=command.batch_only, whole_job=command.whole_job, steps_only=command.steps_only,
+        )  # fmt: skip
+        outcome = kill(cluster, one)
+        cluster = outcome.cluster
+        effects.extend(outcome.effects)
+        match outcome.reply:
+            case Rejected(code):
+                results.append(Result(target, code))
+            case Results(parts):
+                results.extend(parts)
+            case _:
+                results.append(Result(target))
+    return Outcome(cluster, Results(tuple(results)), tuple(effects))
 
 
 def requeue(cluster: Cluster, command: RequeueJob) -> Outcome:

@@ -59,6 +59,13 @@ def test_tasks_of_an_array_have_outcomes_of_their_own():
     assert [(each.job_array_id, each.error_code) for each in record.job_array] == [("5_1", 0), ("5_2", 2021)]
 
 
+def test_of_many_cancelled_jobs_only_the_failures_are_told():
+    results = Results((Result("5"), Result("6_2", Refusal.ACCESS_DENIED)))
+    msg_type, record = answer(MessageType.REQUEST_KILL_JOBS, results, "24.11")
+    assert msg_type == MessageType.RESPONSE_KILL_JOBS
+    assert [(job.error_code, job.id.step_id.job_id, job.id.array_task_id) for job in record.jobs] == [(2002, 6, 2)]
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_node_learns_which_resources_are_tracked(release):
     msg_type, record = answer(REGISTER, Done(), release)

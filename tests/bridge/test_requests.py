@@ -5,7 +5,7 @@ import pytest
 from flurm.bridge import requests
 from flurm.core import commands as c
 from flurm.core.apply import apply
-from flurm.core.effects import Done, Rejected
+from flurm.core.effects import Done, Rejected, Result, Results
 from flurm.core.enums import NodeFlag, NodeState, PartitionState, Refusal
 from flurm.core.records import UNLIMITED, Partition
 from protocol import messages as wire
@@ -140,6 +140,49 @@ def test_the_batch_step_can_be_signalled_and_another_is_not_there():
     assert mapped("REQUEST_CANCEL_JOB_STEP", step(job_id, 0), state=state) == Rejected(Refusal.INVALID_JOB_ID)
     assert mapped("REQUEST_CANCEL_JOB_STEP", step(job_id, 0), BOB, state=state) == Rejected(Refusal.ACCESS_DENIED)
     assert mapped("REQUEST_CANCEL_JOB_STEP", step(99, 0), state=state) == Rejected(Refusal.INVALID_JOB_ID)
+
+
+def names_of(kill, state):
+    return [state.jobs[int(target)].spec.name for target in kill.targets]
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"job_name": "a"}, ["a"]),
+        ({"partition": "long"}, ["b"]),
+        ({"state": 1}, []),
+        ({"state": 0}, ["a", "b", "c"]),
+        ({}, ["a", "b", "c"]),
+        ({"user_name": str(ALICE)}, ["a", "b", "c"]),
+        ({"user_name": str(BOB)}, []),
+        ({"nodelist": "n1"}, []),
+    ],
+)
+def test_the_controller_picks_the_jobs_that_scancel_means(fields, names):
+    state = cluster()
+    for name, partition in (("a", None), ("b", "long"), ("c", "debug")):
+        state, _ = with_job(state, name=name, partition=partition)
+    record = wire.KillJobs(**{"state": 12, "signal": 9, **fields})
+    assert names_of(command("REQUEST_KILL_JOBS", record, state=state), state) == names
+
+
+def test_scancel_by_the_controller_spares_the_jobs_of_others_unless_named():
+    state, job_id = with_job(cluster())
+    everything = wire.KillJobs(state=12, signal=9)
+    assert command("REQUEST_KILL_JOBS", everything, BOB, state=state).targets == ()
+    named = command("REQUEST_KILL_JOBS", wire.KillJobs(state=12, signal=9, jobs_array=[str(job_id)]), BOB, state=state)
+    outcome = apply(state, c.decode(c.encode(named)))
+    assert outcome.reply == Results((Result(str(job_id), Refusal.ACCESS_DENIED),))
+
+
+def test_several_jobs_are_cancelled_at_once():
+    state, first = with_job(cluster())
+    state, second = with_job(state)
+    kill = command("REQUEST_KILL_JOBS", wire.KillJobs(state=12, signal=9), state=state)
+    outcome = apply(state, kill)
+    assert outcome.reply == Results((Result(str(first)), Result(str(second))))
+    assert not outcome.cluster.pending
 
 
 @every("scontrol-requeue", "REQUEST_JOB_REQUEUE")
@@ -330,6 +373,16 @@ def test_an_epilog_is_noted_and_not_answered(release):
 
 def test_a_prolog_that_is_over_changes_nothing():
     assert mapped("REQUEST_COMPLETE_PROLOG", wire.PrologComplete(job_id=1), ROOT) == Done()
+
+
+@pytest.mark.parametrize("target", ["1" * 5000, "\u00b2", "x", "5_", "5_[", "5_[1-" + "9" * 5000 + "]", "-1"])
+@pytest.mark.parametrize("message", ["REQUEST_KILL_JOB", "REQUEST_CANCEL_JOB_STEP"])
+def test_a_target_that_is_none_is_refused(message, target):
+    state, _ = running()
+    record = wire.KillStep(sjob_id=target, signal=9, step_id=wire.StepId(step_id=BATCH_STEP))
+    answer = mapped(message, record, state=state)
+    reply = answer if isinstance(answer, Rejected) else apply(state, answer.command).reply
+    assert isinstance(reply, Rejected)
 
 
 @pytest.mark.parametrize(("reason", "number"), [("STORAGE_FULL", 28), ("BUSY", 11), ("NOT_LEADER", 2027)])

@@ -76,6 +76,12 @@ def test_script_and_environment_are_stored_before_the_command_is_made():
     assert spec.script_size == len(b"#!/bin/sh\necho \xff\n")
 
 
+def test_a_name_that_is_no_text_does_not_keep_the_command_out_of_the_log():
+    command = submitted(description(name="b\udce4d", argv=["a", "\udcff"], comment="gr\u00fcn", work_dir="/\udcff"))
+    spec = decode(encode(command)).spec
+    assert (spec.name, spec.argv, spec.comment) == ("b\ufffdd", ("a", "\ufffd"), "gr\u00fcn")
+
+
 def test_an_array_and_its_throttle_are_the_commands_business():
     command = submitted(sent("22.05", "sbatch-array", "REQUEST_SUBMIT_BATCH_JOB"))
     assert command.array == "0-3%2"
@@ -136,6 +142,9 @@ def test_a_user_submits_as_himself_only():
         ({"script": "#!/bin/sh\n" + "x" * (4 << 20)}, Refusal.PATHNAME_TOO_LONG),
         ({"nice": NICE_OFFSET - 1}, Refusal.INVALID_NICE),
         ({"reservation": "maintenance"}, Refusal.RESERVATION_INVALID),
+        ({"array_inx": "1" * 5000}, Refusal.INVALID_ARRAY),
+        ({"dependency": "afterok:" + "1" * 5000}, Refusal.DEPENDENCY),
+        ({"features": "f1*" + "1" * 5000}, Refusal.INVALID_FEATURE),
         ({"licenses": "ansys:1"}, Refusal.INVALID_LICENSES),
         ({"licenses": "matlab:1,ansys"}, Refusal.INVALID_LICENSES),
     ],
