@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 
 from actors.node_daemon.application import NodeDaemon
+from flurm.cli import logs
 from flurm.config import Config, ConfigError, find_file, load
 from flurm.node.daemon import SpoolHeldError
 from flurm.otp import OtpError
@@ -56,8 +55,10 @@ def main(
         config = read_config()
         if not foreground:
             log_file = log_file or str(Path(config.log_dir) / "flurmd.log")
-            _daemonize(Path(log_file))
-        _set_up_logging(log_level or config.log_level)
+            _leave_terminal()
+        if log_file is not None:
+            _log_to(Path(log_file))
+        logs.configure(log_level or config.log_level)
         daemon = NodeDaemon(read_config, bind=bind, log_file=log_file, replace=replace)
         _run(daemon)
     except SpoolHeldError as held:
@@ -100,33 +101,21 @@ def _overrides(given: dict[str, Any]) -> dict[str, object]:
     return overrides
 
 
-def _daemonize(log_file: Path) -> None:
-    """Go on in a process of its own session whose output is the log; the caller's process ends here."""
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+def _leave_terminal() -> None:
+    """Go on in a process of a session of its own; the caller's process ends here."""
     if os.fork():
         os._exit(0)
     os.setsid()
-    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
-    os.close(log)
-    os.close(null)
+    with open(os.devnull) as null:
+        os.dup2(null.fileno(), 0)
 
 
-def _set_up_logging(level: str) -> None:
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+def _log_to(path: Path) -> None:
+    """Have whatever this process prints appended to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log:
+        for target in (1, 2):
+            os.dup2(log.fileno(), target)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def command(config: Config, config_path: str | Path | None = None, *, bind: str 
         argv += ["--controller", f"{each.host}:{each.port}"]
     argv += ["--node-name", own.node_name, "--port", str(own.slurmd_port), "--spool-dir", own.spool_dir]
     argv += ["--munge-key", munge_key_path(config), "--log-level", config.log_level]
+    bind = bind or _loopback_of(config)
     if bind:
         argv += ["--bind", bind]
     given = (("--cpus", own.cpus), ("--memory", own.memory))
@@ -87,6 +88,13 @@ class SpoolLock:
             os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = -1
+
+
+def _loopback_of(config: Config) -> str:
+    """The loopback address that this node has for its controller: then nobody else need reach it. Empty for others."""
+    node = config.node(config.slurmd.node_name)
+    address = node.address if node is not None else ""
+    return address if address.startswith("127.") else ""
 
 
 def _try_lock(handle: int) -> bool:
