@@ -64,22 +64,28 @@ def installed() -> bool:
 
 
 def start_flurm(
-    sandbox: Sandbox, slurm_conf_text: str, munge_key: str = MUNGE_KEY, nodes: tuple[str, ...] = NODES
+    sandbox: Sandbox,
+    slurm_conf_text: str,
+    munge_key: str = MUNGE_KEY,
+    nodes: tuple[str, ...] = NODES,
+    settings: str = "",
 ) -> Flurm:
-    """Start a controller and the named nodes; see the contract above."""
+    """Start a controller and the named nodes; see the contract above. `settings` are further lines of [flurm]."""
     sandbox.write(f"{CLUSTER_DIR}/slurm.conf", slurm_conf_text)
-    common = _FLURM_TOML.format(directory=CLUSTER_DIR, munge_key=munge_key)
-
-    def start(program: str, name: str, toml: str) -> subprocess.Popen[bytes]:
-        sandbox.write(f"{CLUSTER_DIR}/{name}.toml", toml)
-        words = [str(PROGRAMS / program), *(["foreground"] if program == "flurm" else [])]
-        return sandbox.spawn([*words, "--config", f"{CLUSTER_DIR}/{name}.toml"], f"{CLUSTER_DIR}/{name}.out.log")
-
-    controller = start("flurm", "flurm", common)
-    daemons = {
-        node: start("flurmd", node, common + _NODE_TOML.format(directory=CLUSTER_DIR, node=node)) for node in nodes
-    }
+    common = _FLURM_TOML.format(directory=CLUSTER_DIR, munge_key=munge_key) + settings
+    sandbox.write(f"{CLUSTER_DIR}/flurm.toml", common)
+    controller = spawn(sandbox, "flurm")
+    daemons = {}
+    for node in nodes:
+        sandbox.write(f"{CLUSTER_DIR}/{node}.toml", common + _NODE_TOML.format(directory=CLUSTER_DIR, node=node))
+        daemons[node] = spawn(sandbox, node)
     return Flurm(controller, daemons)
+
+
+def spawn(sandbox: Sandbox, name: str) -> subprocess.Popen[bytes]:
+    """Start the controller (`flurm`) or a node daemon, by node name, with the configuration that it had before."""
+    words = [str(PROGRAMS / "flurm"), "foreground"] if name == "flurm" else [str(PROGRAMS / "flurmd"), "--foreground"]
+    return sandbox.spawn([*words, "--config", f"{CLUSTER_DIR}/{name}.toml"], f"{CLUSTER_DIR}/{name}.out.log")
 
 
 class FlurmCluster(Cluster):
