@@ -221,7 +221,8 @@ def verdict_of(msg_type: int, body: Record | None) -> Verdict:
 
 
 _EAGAIN = 11
-_AGAIN = frozenset({_EAGAIN, int(Errno.ESLURMD_TOO_MANY_RPCS)})
+_AGAIN = frozenset({_EAGAIN, int(Errno.ESLURMD_TOO_MANY_RPCS), int(Errno.ESLURMD_CREDENTIAL_REVOKED)})
+"""Refusals that pass: a credential is revoked that is not at least a second younger than the job's last end there."""
 
 
 def is_already_gone(msg_type: int, body: Record | None) -> bool:
