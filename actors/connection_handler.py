@@ -20,6 +20,7 @@ import structlog
 from actors.net.listener import Arrival, Listener, close, send_all
 from actors.net.serving import Exchange, Refusal, Service
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Stop
+from flurm.storage.errors import StorageError
 from protocol.errors import DecodeError
 
 SERVE = "serve"
@@ -106,12 +107,12 @@ class ConnectionHandler(GenServer):
             close(connection)
 
     def _answer(self, exchange: Exchange, state: State) -> bytes | None:
-        """The reply's bytes; a manager that died or is late is an error to the client, not to this handler."""
+        """The reply's bytes; a manager that died or a full disk is an error to the client, not to this handler."""
         try:
             return state.service.answer(exchange, self.system)
-        except OtpError as error:
+        except (OtpError, StorageError) as error:
             log.error("request failed", message=exchange.name, reason=str(error))
-            return state.service.failure(exchange)
+            return state.service.failure(exchange, error)
 
     def _send_quietly(self, connection: Any, data: bytes) -> None:
         try:

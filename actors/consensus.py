@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from actors import messages as m
-from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+from flurm.otp import GenServer, NoReply, Ok, Pid, Reply, Sender
 from flurm.raft import effects as e
 from flurm.raft import events as v
 from flurm.raft.server import RaftServer
@@ -33,8 +33,9 @@ class State(msgspec.Struct):
     server: RaftServer
     writer: LogWriter
     store: Store
-    subscribed: bool = False
-    """Whether the state manager has asked; what commits before is read back from the log when it does."""
+    subscriber: Pid | None = None
+    """The state manager that has asked. Its successor must ask itself: a commit that came to it before what it has to
+    read back from the log would leave a gap."""
 
 
 class StorageLost(Exception):
@@ -104,8 +105,8 @@ class Consensus(GenServer):
                 case e.Append():
                     state.writer.submit(effect)
                 case e.Commit(entries, tokens):
-                    if state.subscribed:
-                        self.cast(STATE_MANAGER, m.Committed(entries, tokens))
+                    if state.subscriber is not None:
+                        self.cast(state.subscriber, m.Committed(entries, tokens))
                 case e.Reject(token, reason, detail):
                     self.cast(STATE_MANAGER, m.Refused(token, reason, detail))
                 case e.BecameLeader(term):
@@ -115,7 +116,7 @@ class Consensus(GenServer):
         self.system.terms["consensus"] = state.server.status() if effects else self.system.terms.get("consensus")
 
     def _hand_out(self, state: State, sender: Sender) -> None:
-        """Give a (new) state manager the newest snapshot and every commit since; later ones follow as they come.
+        """Give a (new) state manager the newest snapshot and every commit since; to it go those that follow.
 
         The log must not be read beside its writer, which therefore finishes first and is started anew.
         """
@@ -124,9 +125,8 @@ class Consensus(GenServer):
         index = newest.index if newest else 0
         entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
         state.writer = self._start_writer(state.store)
-        self.reply(sender, m.Recovered(newest.content if newest else None, index))
-        self.cast(STATE_MANAGER, m.Committed(entries, (None,) * len(entries)))
-        state.subscribed = True
+        state.subscriber = sender.pid
+        self.reply(sender, m.Recovered(newest.content if newest else None, index, entries))
 
     def terminate(self, reason: Any, state: State) -> None:
         if self.system.terms.get("log_writer") is state.writer:

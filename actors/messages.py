@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from flurm.core.commands import AnyCommand
+from flurm.core.commands import AnyCommand, encode
 from flurm.core.effects import Effect
 from flurm.core.records import Cluster
 from flurm.otp import Sender
@@ -28,8 +28,8 @@ class Unavailable(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Execute(msgspec.Struct, frozen=True):
-    """To the state manager: propose this command; whoever `reply_to` is gets the answer when it is committed."""
+class Proposal(msgspec.Struct, frozen=True):
+    """The token of an entry: the command itself, so that it need not be decoded again, and who waits for its reply."""
 
     command: AnyCommand
     reply_to: Sender | None = None
@@ -42,15 +42,21 @@ class Propose(msgspec.Struct, frozen=True):
     token: Any = None
 
 
+def propose(command: AnyCommand, reply_to: Sender | None = None) -> Propose:
+    """What a manager casts to consensus; whoever `reply_to` is gets the answer when the command is committed."""
+    return Propose(encode(command), Proposal(command, reply_to))
+
+
 class Recovered(msgspec.Struct, frozen=True):
-    """Answer of consensus to `Recover`: the newest snapshot and what was committed since."""
+    """Answer of consensus to `Recover`: the newest snapshot, the index where it ends, and what was committed since."""
 
     snapshot: bytes | None
     index: int
+    entries: Sequence[Entry] = ()
 
 
 class Recover(msgspec.Struct, frozen=True):
-    """Call to consensus: hand out the state that is on disk; commits follow as casts."""
+    """Call to consensus: hand out the state that is on disk; later commits come to the caller as casts."""
 
 
 class Committed(msgspec.Struct, frozen=True):

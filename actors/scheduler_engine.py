@@ -29,6 +29,9 @@ PLUGIN_SUP = "flurm_sched_plugin_sup"
 PLUGIN_TIMEOUT_S = 30.0
 PROPOSAL_TIMEOUT_S = 30.0
 MAX_CYCLE_S = 60
+REST_PER_CYCLE = 4.0
+"""A cycle is followed by so many times its own length without one: planning takes a fifth of the time at most."""
+MAX_REST_S = 1.0
 BOUNDS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000)
 
 log = structlog.get_logger(__name__)
@@ -59,6 +62,8 @@ class State(msgspec.Struct):
     proposing: bool = False
     again: bool = False
     waiting: bool = False
+    resume_s: float = 0.0
+    """When the next cycle may begin at the earliest."""
     statistics: Statistics = msgspec.field(default_factory=Statistics)
 
 
@@ -87,9 +92,8 @@ class SchedulerEngine(GenServer):
         if isinstance(message, m.Changed):
             if state.proposing:
                 state.again = True
-            elif not state.waiting:
-                state.waiting = True
-                self.info(self.pid, "cycle")
+            else:
+                self._cycle_soon(state)
             return NoReply(state)
         raise NotImplementedError(repr(message))
 
@@ -102,12 +106,25 @@ class SchedulerEngine(GenServer):
                 self.send_after(state.interval_s, "timer")
                 if not state.proposing:
                     self._cycle(state)
-            case Response("plan", _) | ResponseDown("plan", _):
+            case Response("plan") | ResponseDown("plan"):
                 state.proposing = False
+                if isinstance(message, ResponseDown) or isinstance(message.value, m.Unavailable):
+                    state.planned = None  # nothing of it has happened, so the timer has to try again
                 if state.again:
                     state.again = False
-                    self._cycle(state)
+                    self._cycle_soon(state)
         return NoReply(state)
+
+    def _cycle_soon(self, state: State) -> None:
+        """Plan at once when the cluster is quiet; when cycles take long, leave the others most of the time."""
+        if state.waiting:
+            return
+        state.waiting = True
+        rest_s = state.resume_s - self.monotonic_s()
+        if rest_s > 0:
+            self.send_after(rest_s, "cycle")
+        else:
+            self.info(self.pid, "cycle")
 
     def _cycle(self, state: State, force: bool = False) -> m.CycleReport:
         """Plan on the newest snapshot, if anything is new, and propose what was decided."""
@@ -125,7 +142,9 @@ class SchedulerEngine(GenServer):
             log.error("scheduling cycle failed", plugin=state.plugin, reason=str(error))
             return m.CycleReport()
         state.planned, state.planned_s = cluster, now_s
-        duration_us = int((self.monotonic_s() - began) * 1e6)
+        ended = self.monotonic_s()
+        duration_us = int((ended - began) * 1e6)
+        state.resume_s = ended + min(REST_PER_CYCLE * (ended - began), MAX_REST_S)
         self._count(state.statistics, duration_us, len(order), len(plan.starts))
         self.system.env["counters"].scheduler.add(duration_us, len(order), len(order))
         if plan.starts or plan.outlooks:

@@ -1,6 +1,7 @@
 """State manager: owns the applied state.
 
-Casts    Execute(command, reply_to) from the managers; Committed and Refused from consensus
+Calls    Request(command), proposed as it is: from the scheduler engine and the application
+Casts    Committed and Refused from consensus
 Effects  publishes every applied state as the term "cluster"; answers proposers; hands effects to their owners
 Errors   none of its own: rules that fail are answered and logged, the state stays whole
 
@@ -10,6 +11,7 @@ Who reads takes `system.terms["cluster"]`: an immutable value, no lock, no messa
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,13 +34,6 @@ SCHEDULER = "flurm_scheduler_engine"
 log = structlog.get_logger(__name__)
 
 
-class Proposal(msgspec.Struct, frozen=True):
-    """The token of an entry: the command itself, so that it need not be decoded again, and who waits for it."""
-
-    command: commands.AnyCommand
-    reply_to: Sender | None
-
-
 class State(msgspec.Struct):
     """The applied state and where in the log it stands."""
 
@@ -50,6 +45,10 @@ class State(msgspec.Struct):
     refused: int = 0
 
 
+class MissingEntries(Exception):
+    """Consensus has left out or repeated an entry: a bug, after which only a replay of the log makes things right."""
+
+
 class StateManager(GenServer):
     """The only process that changes what the cluster is."""
 
@@ -59,17 +58,28 @@ class StateManager(GenServer):
         recovered: m.Recovered = self.call(CONSENSUS, m.Recover(), timeout_s=60)
         cluster = snapshot.load(recovered.snapshot) if recovered.snapshot else Cluster()
         state = State(cluster=cluster, index=recovered.index, snapshot_index=recovered.index)
-        self.system.terms["cluster"] = cluster
+        self._replay(state, recovered.entries)
+        self._publish(state)
+        self.cast(SCHEDULER, m.Changed())
         return Ok(state)
+
+    def _replay(self, state: State, entries: Sequence[Entry]) -> None:
+        """Apply what the log holds. Its effects were carried out then, or their owners find in the state that not."""
+        for entry in entries:
+            state.index, state.term = entry.index, entry.term
+            if entry.kind is EntryKind.COMMAND:
+                state.cluster = apply(state.cluster, _decoded(entry)).cluster
+
+    def _publish(self, state: State) -> None:
+        """Let everybody see the state; one that was killed must not put an old one in the place of a newer."""
+        self.ensure_alive()
+        self.system.terms["cluster"] = state.cluster
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
         match message:
-            case m.Execute(command, reply_to):
-                data = commands.encode(command)
-                self.cast(CONSENSUS, m.Propose(data, Proposal(command, reply_to)))
             case m.Committed(entries, tokens):
                 self._apply_all(state, entries, tokens)
-            case m.Refused(Proposal(reply_to=reply_to), reason, detail):
+            case m.Refused(m.Proposal(reply_to=reply_to), reason, detail):
                 state.refused += 1
                 log.error("command refused", reason=reason.value, detail=detail)
                 if reply_to is not None:
@@ -80,7 +90,7 @@ class StateManager(GenServer):
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Any:
         if isinstance(request, m.Request):
-            self.cast(CONSENSUS, m.Propose(commands.encode(request.command), Proposal(request.command, sender)))
+            self.cast(CONSENSUS, m.propose(request.command, sender))
             return NoReply(state)
         raise NotImplementedError(repr(request))
 
@@ -90,17 +100,18 @@ class StateManager(GenServer):
         effects: list[Effect] = []
         replies: list[tuple[Sender, Reply]] = []
         for entry, token in zip(entries, tokens, strict=True):
-            if entry.index <= state.index:
-                continue
+            if entry.index != state.index + 1:
+                raise MissingEntries(f"expected entry {state.index + 1}, got {entry.index}")
             state.index, state.term = entry.index, entry.term
             if entry.kind is not EntryKind.COMMAND:
                 continue
-            outcome = apply(cluster, token.command if isinstance(token, Proposal) else _decoded(entry))
+            outcome = apply(cluster, token.command if isinstance(token, m.Proposal) else _decoded(entry))
             cluster = outcome.cluster
             effects.extend(outcome.effects)
-            if isinstance(token, Proposal) and token.reply_to is not None:
+            if isinstance(token, m.Proposal) and token.reply_to is not None:
                 replies.append((token.reply_to, outcome.reply))
-        state.cluster = self.system.terms["cluster"] = cluster
+        state.cluster = cluster
+        self._publish(state)
         for sender, reply in replies:
             self.reply(sender, reply)
         self._carry_out(effects)

@@ -22,8 +22,9 @@ from actors.net.names import SystemNames
 from flurm.bridge import queries, replies, requests
 from flurm.bridge.show_nodes import Load
 from flurm.core.effects import Done, Rejected
-from flurm.otp import OtpError, System
-from protocol.auth import CredentialError, Identity, ReplayCache, Signer, authenticate
+from flurm.otp import NoProcess, OtpError, System
+from flurm.storage.errors import StorageError, StorageFull
+from protocol.auth import Credential, CredentialError, Identity, ReplayCache, Signer, authenticate
 from protocol.codec import encode_body, message_name
 from protocol.constants import HeaderFlag, MessageType
 from protocol.errno import Errno
@@ -33,6 +34,8 @@ from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
 
 CALL_TIMEOUT_S = 30.0
+RESTART_TIMEOUT_S = 5.0
+RESTART_POLL_S = 0.01
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,18 @@ class Pool(msgspec.Struct):
     spares: int = 0
 
 
+class _SharedReplayCache(ReplayCache):
+    """A replay cache for many threads: only the look-up is guarded, not the cryptography before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._guard = threading.Lock()
+
+    def check(self, credential: Credential, now_s: float) -> None:
+        with self._guard:
+            super().check(credential, now_s)
+
+
 class Service:
     """Everything that serving a frame needs and that outlives a handler."""
 
@@ -83,8 +98,7 @@ class Service:
         self._loads: dict[str, Load] = terms.setdefault("loads", {})
         self._handlers_max = handlers_max
         self._signer: Signer = env["signer"]
-        self._replays = ReplayCache()
-        self._replays_lock = threading.Lock()
+        self._replays = _SharedReplayCache()
         self._growing = threading.Lock()
 
     def open(self, data: bytes, peer: tuple[str, int]) -> Exchange:
@@ -95,8 +109,7 @@ class Service:
                 "version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame)
             )
         try:
-            with self._replays_lock:
-                identity = authenticate(frame, self._signer.key, time.time(), self._replays)
+            identity = authenticate(frame, self._signer.key, time.time(), self._replays)
         except CredentialError as error:
             reply = self._return_code(frame, Errno.SLURM_PROTOCOL_AUTHENTICATION_ERROR)
             raise Refusal(type(error).__name__, str(error), reply) from error
@@ -104,7 +117,10 @@ class Service:
         return Exchange(frame, identity, record, peer)
 
     def answer(self, exchange: Exchange, system: System) -> bytes | None:
-        """The reply to an authentic request; None to close without one. Raises OtpError when a manager is gone."""
+        """The reply to an authentic request; None to close without one.
+
+        Raises OtpError when a manager is gone, StorageError when a script could not be stored.
+        """
         context = self._context(exchange)
         frame = exchange.frame
         if isinstance(exchange.record, NodeRegistration):
@@ -122,16 +138,24 @@ class Service:
             outcome = self.env["control"].carry_out(call)
             return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
         if call.no_reply_needed:
+            _await_process(call.manager, system)
             system.cast(call.manager, m.Request(call.command))
             return None
-        reply = system.call(call.manager, m.Request(call.command), CALL_TIMEOUT_S)
+        reply = _ask(call.manager, m.Request(call.command), system)
         if isinstance(reply, m.Unavailable):
             return self._return_code(frame, _errno_of(reply))
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
 
-    def failure(self, exchange: Exchange) -> bytes:
-        """What a client is told when a manager did not answer."""
-        return self._return_code(exchange.frame, Errno.SLURM_COMMUNICATIONS_SEND_ERROR)
+    def failure(self, exchange: Exchange, error: Exception) -> bytes:
+        """What a client is told when a manager did not answer, or a script could not be stored."""
+        match error:
+            case StorageFull():
+                code: int = errno.ENOSPC
+            case StorageError():
+                code = Errno.ESLURM_WRITING_TO_FILE
+            case _:
+                code = Errno.SLURM_COMMUNICATIONS_SEND_ERROR
+        return self._return_code(exchange.frame, code)
 
     def count(self, exchange: Exchange, duration_s: float) -> None:
         """Note a served request."""
@@ -203,6 +227,28 @@ class Service:
             return None
         answer = Frame(request.msg_type, NEWEST, 0)
         return self._return_code(answer, Errno.SLURM_PROTOCOL_VERSION_ERROR)
+
+
+def _ask(manager: str, request: m.Request, system: System) -> Any:
+    """Call a manager, one that is just being restarted too: what nobody has taken was certainly not carried out.
+
+    Raises OtpError; of a manager that dies while it has the request nobody knows how far it came.
+    """
+    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
+    while True:
+        _await_process(manager, system)
+        try:
+            return system.call(manager, request, CALL_TIMEOUT_S)
+        except NoProcess:
+            if time.monotonic() > deadline_s:
+                raise
+
+
+def _await_process(name: str, system: System) -> None:
+    """Give the supervisors a moment to bring back a process that is not there."""
+    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
+    while system.whereis(name) is None and time.monotonic() < deadline_s:
+        time.sleep(RESTART_POLL_S)
 
 
 def _errno_of(unavailable: m.Unavailable) -> int:

@@ -2,7 +2,8 @@
 
 `/metrics` and `/health` are as documented, `/` is a live page, `/api/tree` and `/api/status` are JSON. What changes
 anything lies under `/control/` and is answered on the unix socket in the state directory only, which the file system
-keeps for FLURM's own user.
+keeps for FLURM's own user: `stop`, and `kill/NAME` (a process by name or pid, `?how=crash` for an exception), with
+which a supervision tree can be tried out while it works.
 """
 
 from __future__ import annotations
@@ -66,6 +67,17 @@ def create(system: Any) -> Starlette:
         system.env["control"].request_stop("flurm stop")
         return JSONResponse({"stopping": True})
 
+    def kill(request: Request) -> Response:
+        if not _is_control(request):
+            return JSONResponse({"error": "only on the control socket"}, status_code=403)
+        name = request.path_params["name"]
+        victim = next((each for each in system.processes() if name in (each.name, str(each.pid))), None)
+        if victim is None:
+            return JSONResponse({"error": f"there is no process {name}"}, status_code=404)
+        end = system.crash if request.query_params.get("how") == "crash" else system.kill
+        end(victim.pid)
+        return JSONResponse({"killed": victim.name, "pid": str(victim.pid)})
+
     return Starlette(
         routes=[
             Route("/", page),
@@ -74,6 +86,7 @@ def create(system: Any) -> Starlette:
             Route("/api/status", api_status),
             Route("/api/tree", api_tree),
             Route("/control/stop", stop, methods=["POST"]),
+            Route("/control/kill/{name}", kill, methods=["POST"]),
         ]
     )
 
