@@ -1,7 +1,7 @@
 """Both sides under the same load in one run, measurement by measurement, taking turns.
 
-Both clusters are up all the time, and only one is under load at a time. The order matters: what needs an idle cluster
-comes first, the queue of held jobs last.
+Both clusters are up at the same time, and only one of them is under load at a time. What needs an idle cluster is
+measured first; the queue of held jobs is filled on new ones, whose memory has held nothing else yet.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from bench import measures, sched_pass
 from bench.load import BenchError, build
 from bench.measures import Sizes
 from bench.report import AHEAD, HALF, NO_MORE, OURS, REAL, Budget, Report, Row, at_most
-from bench.sides import Flurm, Side, Slurm, StockSlurm
+from bench.sides import Flurm, Side, StockSlurm
 
 Progress = Callable[[str], None]
 STOCK_STARTS = 3
@@ -27,23 +28,34 @@ STOCK_STARTS = 3
 class Comparison:
     """One run of the benchmark; `report` grows as it goes."""
 
-    def __init__(self, sides: list[Side], sizes: Sizes, directory: Path, progress: Progress) -> None:
-        self.sides = sides
+    def __init__(self, kinds: list[type[Side]], sizes: Sizes, directory: Path, progress: Progress) -> None:
+        self.kinds = kinds
         self.sizes = sizes
+        self.directory = directory
         self.progress = progress
+        self.sides: list[Side] = []
         host = (
             f"{platform.node()}: {os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
         )
-        self.report = Report([side.version() for side in sides], host, measures.disk_syncs_per_second(directory))
+        self.report = Report(host)
 
     def run(self) -> None:
-        """Take every measurement; one that fails is noted and the others go on."""
-        for measurement in (self._starts, self._short_jobs, self._pings, self._queue, self._scheduling_pass):
-            try:
-                measurement()
-            except BenchError as error:
-                self.progress(str(error))
-                self.report.failures.append(str(error))
+        """Take every measurement."""
+        self._on_new_clusters(self._starts, self._short_jobs, self._pings)
+        self._on_new_clusters(self._queue)
+        self._scheduling_pass()
+
+    def _on_new_clusters(self, *measurements: Callable[[], None]) -> None:
+        """Take some on clusters that have done nothing before; one that fails is noted and the others go on."""
+        with clusters(self.kinds, self.directory) as self.sides:
+            self.report.versions = [side.version() for side in self.sides]
+            for measurement in measurements:
+                self.report.syncs_per_second.append(measures.disk_syncs_per_second(self.directory))
+                try:
+                    measurement()
+                except BenchError as error:
+                    self.progress(str(error))
+                    self.report.failures.append(str(error))
 
     def _starts(self) -> None:
         self.progress("sbatch to running, idle cluster")
@@ -77,14 +89,14 @@ class Comparison:
         self._row(f"submit, held jobs, {measures.SUBMIT_THREADS} clients", "/s", rates, AHEAD)
         self._row("memory per pending job", "KiB", {name: one.kib_per_job for name, one in queued.items()}, NO_MORE)
         self.progress(f"listing {jobs} jobs")
-        first = {side.name: measures.listing(side, jobs)[0] for side in self.sides}
-        again = functools.partial(measures.listing, at_least=jobs)
-        later = measures.alternating(self.sides, self.sizes.listings, lambda side: again(side)[1])
+        listing = functools.partial(measures.listing, at_least=jobs)
+        first = measures.alternating(self.sides, 1, listing)
+        later = measures.alternating(self.sides, self.sizes.listings, listing)
         self._row(f"all job records, {jobs:,} jobs, first time", "ms", first, HALF)
         self._row(f"all job records, {jobs:,} jobs, again", "ms", later, HALF)
 
     def _scheduling_pass(self) -> None:
-        if not self.sizes.judged or not any(side.name == OURS for side in self.sides):
+        if not self.sizes.judged or Flurm not in self.kinds:
             return
         self.progress("scheduling pass")
         took_ms = statistics.median(measures.scheduling_passes(self.sizes.repeats))
@@ -109,22 +121,17 @@ class Comparison:
 
 @contextmanager
 def clusters(kinds: list[type[Side]], directory: Path) -> Iterator[list[Side]]:
-    """Clusters of the given kinds, all up; they die with the context."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Clusters of the given kinds, all up, in new directories below `directory`; they die with the context."""
     program = build(directory)
     with ExitStack() as stack:
-        yield [stack.enter_context(kind(directory / str(number), program)) for number, kind in enumerate(kinds)]
+        yield [stack.enter_context(kind(Path(mkdtemp(dir=directory)), program)) for kind in kinds]
 
 
 def compare(kinds: list[type[Side]], sizes: Sizes, directory: Path, progress: Progress, stock: bool = False) -> Report:
     """Run everything and return the report. Raises BenchError where a cluster does not come up."""
-    with clusters(kinds, directory) as sides:
-        comparison = Comparison(sides, sizes, directory, progress)
-        comparison.run()
+    comparison = Comparison(kinds, sizes, directory, progress)
+    comparison.run()
     if stock:
-        with clusters([StockSlurm], directory / "stock") as (side,):
-            comparison.stock(side)
+        with clusters([StockSlurm], directory) as sides:
+            comparison.stock(sides[0])
     return comparison.report
-
-
-BOTH: list[type[Side]] = [Slurm, Flurm]

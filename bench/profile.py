@@ -1,20 +1,22 @@
 """FLURM alone under one kind of load and a sampling profiler: where the time goes.
 
-py-spy samples the controller from outside, twice: whoever holds the interpreter's lock, which is what limits a process
-of many threads, and whoever is on a processor at all. Needs `pip install py-spy`. Costs are shown by function: its own
-share, and its share with whatever it calls.
+The load runs twice. First alone, for the processor time and the context switches per request; then while py-spy (which
+needs `pip install py-spy`) samples the controller from outside. Who holds the interpreter's lock is sampled, because
+that is what limits a process of many threads. Costs are shown by function: its own share, and with what it calls.
 """
 
 from __future__ import annotations
 
 import collections
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import BenchError, build
+from bench.load import BenchError, Load, build
 from bench.measures import PING_THREADS, SUBMIT_THREADS
 from bench.sides import Flurm, Side
 
@@ -29,28 +31,33 @@ def profile(kind: str, directory: Path, progress: Callable[[str], None], rows: i
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         raise BenchError(f"needs py-spy: {Path(sys.executable).parent}/pip install py-spy")
+    (directory / "flurm").mkdir()
     with Flurm(directory / "flurm", build(directory)) as side:
         if kind == "jobs":
             progress(f"submitting {FILLING_JOBS} jobs")
             side.load("submit", FILLING_JOBS, SUBMIT_THREADS)
-        progress(f"profiling {kind}")
+        progress(f"measuring {kind}, then profiling it")
+        before = _usage(side.pid)
+        alone = _work(kind, side)
+        used = _usage(side.pid).since(before)
         samples = directory / "stacks"
-        threads_before = _processor_s(side.pid)
         profiler = _record(spy, side.pid, samples)
-        result = _work(kind, side)
-        threads = _busiest(threads_before, _processor_s(side.pid))
+        profiled = _work(kind, side)
         _finish(profiler)
     if raw:
         shutil.copyfile(samples, raw)
-    stacks = read_stacks(samples.read_text())
-    return "\n".join([result, "", "CPU seconds by thread:", *threads, "", *costs(stacks, rows)])
+    head = [_result(kind, alone), used.shown(alone.count), f"while profiled: {_result(kind, profiled)}"]
+    return "\n".join([*head, "", *costs(read_stacks(samples.read_text()), rows)])
 
 
-def _work(kind: str, side: Side) -> str:
+def _work(kind: str, side: Side) -> Load:
     counts = {"submit": (8_000, SUBMIT_THREADS), "ping": (20_000, PING_THREADS), "jobs": (60, 1), "short": (400, 8)}
-    seen = side.load(kind, *counts[kind])
+    return side.load(kind, *counts[kind])
+
+
+def _result(kind: str, seen: Load) -> str:
     rate = f"{seen.per_second:.0f}/s" if kind != "short" else f"all ended after {seen.last_end_s:.2f} s"
-    return f"{kind}: {seen.count} requests, {seen.threads} threads, {rate}, p50 {seen.p50_ms:.2f} ms (while profiled)"
+    return f"{kind}: {seen.count} requests, {seen.threads} threads, {rate}, p50 {seen.p50_ms:.2f} ms"
 
 
 def _record(spy: str, pid: int, samples: Path) -> subprocess.Popen[bytes]:
@@ -106,17 +113,41 @@ def _section(title: str, counter: collections.Counter[str], total: int, rows: in
         yield f"  {100 * count / total:5.1f} %  {what}"
 
 
-def _processor_s(pid: int) -> dict[str, float]:
-    """CPU seconds of each thread, by its id and name."""
-    seen = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
-        fields = rest.split()
-        seen[f"{task.name} {name}"] = (int(fields[11]) + int(fields[12])) / 100
-    return seen
+@dataclass(frozen=True)
+class _Usage:
+    """What a process has used: processor seconds, context switches (of its own accord, or not), threads it has now."""
+
+    user_s: float
+    system_s: float
+    voluntary: int
+    involuntary: int
+    threads: int
+
+    def since(self, before: _Usage) -> _Usage:
+        return _Usage(
+            self.user_s - before.user_s,
+            self.system_s - before.system_s,
+            self.voluntary - before.voluntary,
+            self.involuntary - before.involuntary,
+            self.threads,
+        )
+
+    def shown(self, requests: int) -> str:
+        each_ms = (self.user_s + self.system_s) / requests * 1e3
+        return (
+            f"the controller used {self.user_s:.2f} s in user mode and {self.system_s:.2f} s in the kernel,"
+            f" {each_ms:.3f} ms per request; {self.voluntary / requests:.1f} + {self.involuntary / requests:.1f}"
+            f" context switches per request, in {self.threads} threads"
+        )
 
 
-def _busiest(before: dict[str, float], after: dict[str, float], rows: int = 12) -> list[str]:
-    spent = {thread: after[thread] - before.get(thread, 0.0) for thread in after}
-    busiest = sorted(spent.items(), key=lambda item: -item[1])[:rows]
-    return [f"  {seconds:6.2f} s  {thread}" for thread, seconds in busiest if seconds]
+def _usage(pid: int) -> _Usage:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    switches = [0, 0]
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    for task in tasks:
+        lines = (task / "status").read_text().splitlines()
+        for index, line in enumerate(line for line in lines if "ctxt_switches" in line):
+            switches[index] += int(line.split()[1])
+    return _Usage(int(fields[11]) / ticks, int(fields[12]) / ticks, switches[0], switches[1], len(tasks))

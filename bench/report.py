@@ -54,9 +54,9 @@ class Row:
 class Report:
     """All rows of a run, with what it ran on and what could not be measured."""
 
-    versions: list[str]
     host: str
-    disk_syncs_per_second: float
+    versions: list[str] = field(default_factory=list)
+    syncs_per_second: list[float] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -66,7 +66,8 @@ class Report:
         lines = [heads, *(_cells(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
         shown = [_align(line, widths) for line in lines]
-        head = [" / ".join(self.versions), self.host, f"this disk alone: {self.disk_syncs_per_second:.0f} fdatasync/s"]
+        syncs = " to ".join(f"{rate:.0f}" for rate in (min(self.syncs_per_second), max(self.syncs_per_second)))
+        head = [" / ".join(self.versions), self.host, f"this disk alone, meanwhile: {syncs} fdatasync/s"]
         failures = [f"not measured: {failure}" for failure in self.failures]
         return "\n".join([*head, "", *shown, *([""] if failures else []), *failures])
 

@@ -71,7 +71,7 @@ class Side:
     def __init__(self, directory: Path, load: Path) -> None:
         self.directory = directory
         self._load = load
-        directory.mkdir(parents=True)
+        directory.chmod(0o755)
         self.sandbox = Sandbox()
         try:
             self._controller = self.start()

@@ -15,7 +15,7 @@ LACKING = load.missing() + ([] if os.geteuid() == 0 else ["root"])
 
 
 def report(*rows: Row) -> Report:
-    return Report(["slurmctld 22.05.8", "flurm 1"], "a host", 1000.0, list(rows))
+    return Report("a host", ["slurmctld 22.05.8", "flurm 1"], [1000.0, 2000.0], list(rows))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_table_shows_both_figures_their_ratio_and_the_verdict():
     lines = [line.split() for line in table.splitlines()]
     assert ["ping", "2,000", "/s", "3,000", "/s", "1.50", "ahead", "met"] in lines
     assert ["pass", "-", "120", "ms", "<", "100", "ms", "missed"] in lines
-    assert "1000 fdatasync/s" in table
+    assert "1000 to 2000 fdatasync/s" in table
 
 
 def test_the_report_for_programs_says_the_same():
