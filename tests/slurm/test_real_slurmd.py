@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.slurm.flurm_cluster import start_flurm
-from tests.slurm.real_slurmd import await_node, start_real_slurmd
+from tests.slurm.real_slurmd import await_job, await_node, await_text, field, start_real_slurmd, submit
 from tests.slurm.sandbox import Sandbox
 from tests.slurm.slurm_conf import slurm_conf
 from tests.slurm.test_clients import why_not
@@ -32,26 +32,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield made
 
 
-def submit(sandbox: Sandbox, options: str, command: str, user: str = "alice") -> str:
-    done = sandbox.run(f"sbatch --parsable {options} --wrap '{command}'", user)
-    assert done.exit == 0, done
-    return done.stdout.strip()
-
-
-def await_job(sandbox: Sandbox, job: str, *states: str, deadline_s: float = 20) -> str:
-    give_up = time.monotonic() + deadline_s
-    while (seen := sandbox.run(f"squeue -h -t all -j {job} -o %T").stdout.strip()) not in states:
-        record = sandbox.run(f"scontrol show job {job}; tail -n 20 /mnt/cluster/*.out.log").stdout
-        assert time.monotonic() < give_up, f"job {job} is {seen!r}, not one of {states}\n{record}"
-        time.sleep(0.05)
-    return seen
-
-
-def exit_code(sandbox: Sandbox, job: str) -> str:
-    record = sandbox.run(f"scontrol -o show job {job}").stdout.split()
-    return next(word.removeprefix("ExitCode=") for word in record if word.startswith("ExitCode="))
-
-
 def test_real_slurmd_registers_with_its_own_version(sandbox: Sandbox) -> None:
     assert "Version=22.05.8" in sandbox.run("scontrol show node n3").stdout
 
@@ -60,13 +40,13 @@ def test_real_slurmd_runs_a_batch_job_and_reports_it_complete(sandbox: Sandbox) 
     job = submit(sandbox, "-w n3", "echo $SLURMD_NODENAME; id -un; pwd")
     await_job(sandbox, job, "COMPLETED")
     assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "n3\nalice\n/mnt/alice\n"
-    assert exit_code(sandbox, job) == "0:0"
+    assert field(sandbox, job, "ExitCode") == "0:0"
 
 
 def test_the_exit_code_of_a_job_under_real_slurmd_arrives(sandbox: Sandbox) -> None:
     job = submit(sandbox, "-w n4", "exit 17")
     await_job(sandbox, job, "FAILED")
-    assert exit_code(sandbox, job) == "17:0"
+    assert field(sandbox, job, "ExitCode") == "17:0"
 
 
 def test_a_job_under_real_slurmd_is_cancelled(sandbox: Sandbox) -> None:
@@ -99,4 +79,68 @@ def test_a_job_over_a_flurm_node_and_a_slurm_node_runs_and_ends(sandbox: Sandbox
     await_job(sandbox, job, "COMPLETED")
     assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "n[2-3]\n"
     await_node(sandbox, "n2")
+    await_node(sandbox, "n3")
+
+
+def test_a_job_over_two_slurm_nodes_and_a_flurm_node_runs_and_ends(sandbox: Sandbox) -> None:
+    job = submit(sandbox, "-w n[2-4] -N 3", "echo $SLURM_JOB_NODELIST $SLURM_JOB_CPUS_PER_NODE")
+    await_job(sandbox, job, "COMPLETED")
+    assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "n[2-4] 1(x3)\n"
+    for node in ("n2", "n3", "n4"):
+        await_node(sandbox, node)
+
+
+def test_a_job_that_begins_on_a_slurm_node_is_cancelled_on_all_its_nodes(sandbox: Sandbox) -> None:
+    assert sandbox.run("scontrol update nodename=n[1-2] state=drain reason=test").exit == 0
+    job = submit(sandbox, "-w n[3-4] -N 2", "sleep 60")
+    await_job(sandbox, job, "RUNNING")
+    assert sandbox.run(f"scancel {job}", "alice").exit == 0
+    for node in ("n3", "n4"):
+        await_node(sandbox, node)
+    assert sandbox.run("scontrol update nodename=n[1-2] state=resume").exit == 0
+
+
+def test_a_script_under_real_slurmd_gets_a_signal_and_goes_on(sandbox: Sandbox) -> None:
+    script = 'trap "echo got USR1; exit 5" USR1; echo ready; while :; do sleep 0.1; done'
+    sandbox.write("/mnt/alice/trap.sh", f"#!/bin/bash\n{script}\n", "alice", 0o755)
+    job = sandbox.run("sbatch --parsable -w n3 trap.sh", "alice").stdout.strip()
+    await_text(sandbox, f"/mnt/alice/slurm-{job}.out", "ready")
+    assert sandbox.run(f"scancel -s USR1 -b {job}", "alice").exit == 0
+    await_job(sandbox, job, "FAILED")
+    assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "ready\ngot USR1\n"
+    assert field(sandbox, job, "ExitCode") == "5:0"
+
+
+def test_a_full_signal_reaches_what_the_script_started_under_real_slurmd(sandbox: Sandbox) -> None:
+    job = submit(sandbox, "-w n4", "echo ready; sleep 60; echo woken")
+    await_text(sandbox, f"/mnt/alice/slurm-{job}.out", "ready")
+    assert sandbox.run(f"scancel --full -s INT {job}", "alice").exit == 0
+    assert await_job(sandbox, job, "FAILED", "COMPLETED")
+    await_node(sandbox, "n4")
+
+
+def test_array_tasks_under_real_slurmd_know_who_they_are(sandbox: Sandbox) -> None:
+    command = "echo $SLURM_ARRAY_JOB_ID $SLURM_ARRAY_TASK_ID $SLURM_ARRAY_TASK_COUNT $SLURM_ARRAY_TASK_MAX"
+    job = submit(sandbox, "-w n3 -a 3,5 -o task-%a.txt", command)
+    await_job(sandbox, job, "COMPLETED\nCOMPLETED")
+    assert sandbox.read("/mnt/alice/task-3.txt") == f"{job} 3 2 5\n"
+    assert sandbox.read("/mnt/alice/task-5.txt") == f"{job} 5 2 5\n"
+
+
+def test_the_memory_of_a_job_is_told_to_real_slurmd(sandbox: Sandbox) -> None:
+    job = submit(sandbox, "-w n4 --mem=300", "echo $SLURM_MEM_PER_NODE")
+    await_job(sandbox, job, "COMPLETED")
+    assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "300\n"
+
+
+def test_a_job_requeued_from_real_slurmd_runs_there_again(sandbox: Sandbox) -> None:
+    job = submit(sandbox, "-w n3 -o again-%j.txt --open-mode=append", "echo run $SLURM_RESTART_COUNT; sleep 60")
+    await_text(sandbox, f"/mnt/alice/again-{job}.txt", "run")
+    assert sandbox.run(f"scontrol requeue {job}", "alice").exit == 0
+    await_node(sandbox, "n3")
+    assert field(sandbox, job, "Reason") == "BeginTime"
+    assert sandbox.run(f"scontrol update jobid={job} starttime=now", "alice").exit == 0
+    await_text(sandbox, f"/mnt/alice/again-{job}.txt", "run 1")
+    assert field(sandbox, job, "JobState") == "RUNNING"
+    assert sandbox.run(f"scancel {job}", "alice").exit == 0
     await_node(sandbox, "n3")
