@@ -25,6 +25,10 @@ _TEXT_ALWAYS = frozenset({MessageType.REQUEST_UPDATE_JOB})
 """Requests that controllers from 23.02 on answer with a text, even an empty one."""
 
 
+_ONE_CODE = frozenset({MessageType.REQUEST_KILL_JOB, MessageType.REQUEST_CANCEL_JOB_STEP})
+"""Requests that get one number even for an array: success where any task took it."""
+
+
 def to_wire(request_msg_type: int, reply: Reply, context: Context) -> Answer:
     """The message type and record of the answer to a request of this type."""
     match reply:
@@ -34,6 +38,8 @@ def to_wire(request_msg_type: int, reply: Reply, context: Context) -> Answer:
             return _code(request_msg_type, code_of(code), text, context)
         case Results(results) if request_msg_type == MessageType.REQUEST_KILL_JOBS:
             return MessageType.RESPONSE_KILL_JOBS, _killed(results)
+        case Results(results) if request_msg_type in _ONE_CODE:
+            return _code(request_msg_type, _common_code(results), None, context)
         case Results(results):
             return MessageType.RESPONSE_JOB_ARRAY_ERRORS, _array_errors(results)
         case Done() if request_msg_type == MessageType.MESSAGE_NODE_REGISTRATION_STATUS:
@@ -51,6 +57,11 @@ def _code(request_msg_type: int, code: int, text: str | None, context: Context) 
     if text or (request_msg_type in _TEXT_ALWAYS and context.version >= Version.V23_02):
         return MessageType.RESPONSE_SLURM_RC_MSG, wire.ReturnCodeText(return_code=code, err_msg=text)
     return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(return_code=code)
+
+
+def _common_code(results: tuple[Result, ...]) -> int:
+    codes = [code_of(each.code) if each.code else 0 for each in results]
+    return 0 if 0 in codes else codes[0]
 
 
 def _submitted(job_id: int, message: str | None) -> wire.SubmitResponse:

@@ -18,7 +18,8 @@ from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
-from protocol.constants import NO_VAL
+from protocol.constants import NO_VAL, JobFlag
+from protocol.hostlist import HostlistError, expand, fold
 from protocol.messages import JobDescription
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
         argv=tuple(item for item in record.argv if item is not None),
         spank_environment=tuple(item for item in record.spank_job_env if item is not None),
         bit_flags=record.bitflags,
+        kill_invalid_dependency=_kill_invalid_dependency(record.bitflags),
         response_host=record.resp_host,
         response_port=record.alloc_resp_port,
         protocol_version=context.version,
@@ -96,6 +98,9 @@ def _check_fields(fields: dict[str, object], context: Context, operator: bool) -
     nice = fields.get("nice")
     if isinstance(nice, int) and nice < 0 and not operator:
         return Rejected(Refusal.INVALID_NICE)
+    refusal = _fold_nodes(fields)
+    if refusal is not None:
+        return refusal
     if fields.get("reservation"):
         return Rejected(Refusal.RESERVATION_INVALID)
     if fields.get("licenses") and not _are_licenses(str(fields["licenses"]), context.config.licenses):
@@ -105,6 +110,23 @@ def _check_fields(fields: dict[str, object], context: Context, operator: bool) -
     for name, code in (("dependency", Refusal.DEPENDENCY), ("features", Refusal.INVALID_FEATURE)):
         if _OVERLONG_NUMBER.search(str(fields.get(name) or "")):
             return Rejected(code)
+    return None
+
+
+def _fold_nodes(fields: dict[str, object]) -> Rejected | None:
+    """Write node lists the usual way; the same node can not be wanted and excluded."""
+    seen: set[str] = set()
+    for field in ("required_nodes", "excluded_nodes"):
+        if not fields.get(field):
+            continue
+        try:
+            names = expand(str(fields[field]))
+        except HostlistError:
+            return Rejected(Refusal.INVALID_NODE_NAME)
+        if seen.intersection(names):
+            return Rejected(Refusal.INVALID_NODE_NAME)
+        seen.update(names)
+        fields[field] = fold(names)
     return None
 
 
@@ -118,6 +140,13 @@ def _are_licenses(asked: str, configured: str | None) -> bool:
 def _asks_for_gres(fields: dict[str, object]) -> bool:
     texts = (fields.get(name) for name in ("tres_per_job", "tres_per_node", "tres_per_socket", "tres_per_task"))
     return any("gres" in str(text) for text in texts if text)
+
+
+def _kill_invalid_dependency(flags: int) -> bool | None:
+    """--kill-on-invalid-dep: yes, no, or as the cluster does it."""
+    if flags & JobFlag.KILL_INV_DEP:
+        return True
+    return False if flags & JobFlag.NO_KILL_INV_DEP else None
 
 
 def _submit_host(record: JobDescription, context: Context) -> str | None:

@@ -7,8 +7,9 @@ import msgspec
 from flurm.core import arrays, dependencies, lifecycle
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.effects import Done, Effect, Rejected, Result, Results, ScheduleSoon, SignalJob
-from flurm.core.enums import JobFlag, JobState, Reason, Refusal
+from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
 from flurm.core.features import check as check_features
+from flurm.core.names import BadNodeList, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec
 from flurm.core.submission import first_priority, known_features, waiting_reason
@@ -102,10 +103,8 @@ def update(cluster: Cluster, command: UpdateJob) -> Outcome:
 
 def _update_one(cluster: Cluster, job: Job, command: UpdateJob) -> Outcome:
     if not may_touch(cluster, job, command.user_id):
-        return rejected(cluster, Refusal.ACCESS_DENIED)
-    if job.state.is_finished and not set(command.spec_changes) <= {"comment", "admin_comment", "extra"}:
-        return rejected(cluster, Refusal.JOB_FINISHED)
-    if job.state.is_finished and command.priority is not None:
+        return rejected(cluster, Refusal.USER_ID_MISSING)
+    if job.state.is_finished:
         return rejected(cluster, Refusal.JOB_FINISHED)
     refusal = _check_changes(cluster, job, command)
     if refusal is not None:
@@ -115,7 +114,16 @@ def _update_one(cluster: Cluster, job: Job, command: UpdateJob) -> Outcome:
         job = job.with_(array=job.array.with_(max_running=command.array_limit))
     if command.priority is not None:
         cluster, job = _with_priority(cluster, job, command)
-    return Outcome(put(cluster, waiting_reason(cluster, job, command.now_s)))
+    cluster = put(cluster, waiting_reason(cluster, job, command.now_s))
+    if _is_released_in_vain(cluster, job, command):
+        return Outcome(cluster, Rejected(Refusal.REQUESTED_PART_CONFIG_UNAVAILABLE))
+    return Outcome(cluster)
+
+
+def _is_released_in_vain(cluster: Cluster, job: Job, command: UpdateJob) -> bool:
+    """Whether a job was released in a partition that is INACTIVE: it is done, and the user is told that it waits."""
+    partition = cluster.partitions.get(job.partition)
+    return command.priority == UNLIMITED and partition is not None and partition.state is PartitionState.INACTIVE
 
 
 def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected | None:
@@ -140,7 +148,24 @@ def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected |
     if isinstance(limit, int) and not operator and not _may_set_limit(cluster, job, limit):
         return Rejected(Refusal.ACCESS_DENIED)
     if command.priority is not None and not operator and not _may_set_priority(job, command):
-        return Rejected(Refusal.ACCESS_DENIED)
+        held = job.priority == 0 and command.priority != UNLIMITED
+        return Rejected(Refusal.JOB_HELD if held else Refusal.ACCESS_DENIED)
+    return _check_nodes(cluster, job, changes)
+
+
+def _check_nodes(cluster: Cluster, job: Job, changes: dict[str, object]) -> Rejected | None:
+    """Refuse nodes that are none, and more of them than the job's partition has."""
+    for field in ("required_nodes", "excluded_nodes"):
+        text = changes.get(field)
+        try:
+            names = expand(str(text)) if text else []
+        except BadNodeList:
+            return Rejected(Refusal.INVALID_NODE_NAME)
+        if any(name not in cluster.nodes for name in names):
+            return Rejected(Refusal.INVALID_NODE_NAME)
+    wanted, partition = changes.get("min_nodes"), cluster.partitions.get(job.partition)
+    if isinstance(wanted, int) and partition is not None and wanted > partition.node_mask.bit_count():
+        return Rejected(Refusal.REQUESTED_PART_CONFIG_UNAVAILABLE)
     return None
 
 
@@ -162,6 +187,8 @@ def _with_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Job:
     changes = {
         name: msgspec.convert(value, _FIELD_TYPES[name], strict=False) for name, value in command.spec_changes.items()
     }
+    if job.state is not JobState.PENDING:
+        changes.pop("nice", None)
     if not changes:
         return job
     spec = job.spec.with_(**changes)
@@ -210,7 +237,27 @@ def _with_priority(cluster: Cluster, job: Job, command: UpdateJob) -> tuple[Clus
 
 def kill(cluster: Cluster, command: KillJob) -> Outcome:
     """Cancel a job, or send it a signal."""
-    return on_target(cluster, command.target, lambda c, job: _kill_one(c, job, command))
+    before, cluster = cluster, _drop_waiting_tasks(cluster, command)
+    outcome = on_target(cluster, command.target, lambda c, job: _kill_one(c, job, command))
+    nothing_else = isinstance(outcome.reply, Rejected) and outcome.reply.code is Refusal.INVALID_JOB_ID
+    if cluster is not before and nothing_else:
+        return lifecycle.retest_dependents(cluster.with_(jobs_changed_s=command.now_s), command.now_s)
+    return outcome
+
+
+def _drop_waiting_tasks(cluster: Cluster, command: KillJob) -> Cluster:
+    """Take cancelled tasks out of an array's waiting rest where some of it stays: they never become records."""
+    target = arrays.parse_target(command.target, cluster.settings.max_array_size)
+    if target is None or target.tasks is None or command.signal != SIGKILL:
+        return cluster
+    for job in arrays.records_of(cluster, target.job_id):
+        array = job.array
+        if array is None or array.task_id is not None or not job.is_pending:
+            continue
+        rest = array.waiting & ~target.tasks
+        if rest and rest != array.waiting and may_touch(cluster, job, command.user_id):
+            cluster = put(cluster, job.with_(array=array.with_(waiting=rest)))
+    return cluster
 
 
 def _kill_one(cluster: Cluster, job: Job, command: KillJob) -> Outcome:
@@ -226,7 +273,7 @@ def _kill_one(cluster: Cluster, job: Job, command: KillJob) -> Outcome:
             return rejected(cluster, Refusal.TRANSITION_STATE_NO_UPDATE)
         if job.flags & JobFlag.COMPLETING:
             ended = job.with_(state=JobState.CANCELLED, reason=Reason.NONE, end_s=command.now_s)
-            return Outcome(lifecycle.retest_dependents(put(cluster, ended), command.now_s))
+            return lifecycle.retest_dependents(put(cluster, ended), command.now_s)
         return lifecycle.cancel_pending(cluster, job, command.now_s)
     if cancels:
         return lifecycle.finish(cluster, job.with_(kill_requested_s=command.now_s), "cancel", command.now_s)

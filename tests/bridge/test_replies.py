@@ -59,6 +59,16 @@ def test_tasks_of_an_array_have_outcomes_of_their_own():
     assert [(each.job_array_id, each.error_code) for each in record.job_array] == [("5_1", 0), ("5_2", 2021)]
 
 
+@pytest.mark.parametrize(
+    ("codes", "number"),
+    [((None, Refusal.ALREADY_DONE), 0), ((Refusal.ALREADY_DONE, Refusal.TRANSITION_STATE_NO_UPDATE), 2021)],
+)
+def test_scancel_gets_one_number_for_an_array(codes, number):
+    results = Results(tuple(Result(f"5_{task}", code) for task, code in enumerate(codes)))
+    msg_type, record = answer(MessageType.REQUEST_KILL_JOB, results)
+    assert (msg_type, record.return_code) == (MessageType.RESPONSE_SLURM_RC, number)
+
+
 def test_of_many_cancelled_jobs_only_the_failures_are_told():
     results = Results((Result("5"), Result("6_2", Refusal.ACCESS_DENIED)))
     msg_type, record = answer(MessageType.REQUEST_KILL_JOBS, results, "24.11")
