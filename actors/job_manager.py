@@ -5,7 +5,7 @@ Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchE
          Request(RegisterNode), passed on to the node manager, which answers
 Casts    Carry(JobEnded...) from the state manager
          Request(EpilogDone), whose sender waits for no answer
-Effects  none of its own: commands go to the state manager, which answers the caller when they are committed
+Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
 Errors   a refusal is a value; an exception is a bug and crashes the process
 """
 
@@ -25,7 +25,7 @@ from flurm.core.enums import JobState
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 
-STATE_MANAGER = "flurm_state_manager"
+CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
 CLOCK_S = 1.0
 COLLECT_EVERY_S = 3600
@@ -120,7 +120,7 @@ class JobManager(GenServer):
         log.debug("blobs collected", removed=len(gone))
 
     def _execute(self, command: c.AnyCommand, sender: Sender | None = None) -> None:
-        self.cast(STATE_MANAGER, m.Execute(command, sender))
+        self.cast(CONSENSUS, m.propose(command, sender))
 
     def _cluster(self) -> Cluster:
         return self.system.terms["cluster"]

@@ -4,7 +4,7 @@ Calls    Request(UpdateNode) -> Reply | Unavailable; "status" -> dict
 Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) from the state manager
          NodeReport(RegisterNode) from the job manager, answered when it is committed
 Infos    Sent(...) from the agents; its own timers
-Effects  RPCs to node daemons, by a bounded pool of agents; commands to the state manager
+Effects  RPCs to node daemons, by a bounded pool of agents; commands to consensus
 Errors   a node that does not answer is a fact, not an error; an exception is a bug and crashes the process
 
 Nothing here is remembered that matters: what must happen stands in the cluster's state, and a new node manager takes
@@ -28,7 +28,7 @@ from flurm.core.records import Cluster, Node
 from flurm.core.recovery import outstanding
 from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sender
 
-STATE_MANAGER = "flurm_state_manager"
+CONSENSUS = "flurm_consensus"
 AGENTS = 16
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -74,7 +74,7 @@ class NodeManager(GenServer):
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
         match request:
             case m.Request(c.UpdateNode() as command):
-                self.cast(STATE_MANAGER, m.Execute(command, sender))
+                self.cast(CONSENSUS, m.propose(command, sender))
                 return NoReply(state)
             case "status":
                 return Reply(self.format_status(state), state)
@@ -106,7 +106,7 @@ class NodeManager(GenServer):
     def _registered(self, command: Any, reply_to: Sender | None, state: State) -> None:
         state.failures.pop(command.name, None)
         state.heard_s[command.name] = self.monotonic_s()
-        self.cast(STATE_MANAGER, m.Execute(command, reply_to))
+        self.cast(CONSENSUS, m.propose(command, reply_to))
 
     def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
         for effect in effects:
@@ -129,10 +129,10 @@ class NodeManager(GenServer):
         if sent.reached:
             self._heard(name, state)
         for command in sent.commands:
-            self.cast(STATE_MANAGER, m.Execute(command))
+            self.cast(CONSENSUS, m.propose(command))
         if sent.done:
             return
-        if not sent.reached:
+        if not sent.reached and not state.failures.get(name):
             log.info("node did not answer", node=name, reason=sent.error)
         if sent.task.kind is agent.Kind.PING:
             if not sent.reached:
@@ -144,7 +144,7 @@ class NodeManager(GenServer):
     def _heard(self, name: str, state: State) -> None:
         state.heard_s[name] = self.monotonic_s()
         if state.failures.pop(name, 0):
-            self.cast(STATE_MANAGER, m.Execute(c.NodesResponded(now_s=int(self.now_s()), names=(name,))))
+            self.cast(CONSENSUS, m.propose(c.NodesResponded(now_s=int(self.now_s()), names=(name,))))
 
     def _silent(self, name: str, state: State) -> None:
         """Count a heartbeat that was not answered: first the node is marked, then it is down."""
@@ -154,7 +154,7 @@ class NodeManager(GenServer):
             return
         down = failures >= self.system.env["config"].node_down_threshold
         if failures == 1 or down:
-            self.cast(STATE_MANAGER, m.Execute(c.NodesMissing(now_s=int(self.now_s()), names=(name,), down=down)))
+            self.cast(CONSENSUS, m.propose(c.NodesMissing(now_s=int(self.now_s()), names=(name,), down=down)))
 
     def _beat(self, state: State) -> None:
         cluster = self._cluster()

@@ -1,7 +1,7 @@
 """Partition manager: owns the rules of partitions.
 
 Calls    Request(CreatePartition | UpdatePartition | DeletePartition) -> Reply | Unavailable
-Effects  none of its own: commands go to the state manager, which answers the caller when they are committed
+Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
 Errors   a refusal is a value; an exception is a bug and crashes the process
 """
 
@@ -17,7 +17,7 @@ from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 
-STATE_MANAGER = "flurm_state_manager"
+CONSENSUS = "flurm_consensus"
 
 
 class PartitionManager(GenServer):
@@ -38,7 +38,7 @@ class PartitionManager(GenServer):
                 if nodes is not None and partitions.resolve_nodes(cluster, nodes) is None:
                     return Reply(Rejected(Refusal.INVALID_NODE_NAME), state)
                 state["changes"] += 1
-                self.cast(STATE_MANAGER, m.Execute(command, sender))
+                self.cast(CONSENSUS, m.propose(command, sender))
                 return NoReply(state)
         raise NotImplementedError(repr(request))
 

@@ -1,9 +1,10 @@
 """A listening socket that many connection handlers serve, and the connections that have not yet sent a whole frame.
 
-Leader and followers: one handler at a time, the leader, waits for the sockets of all connections. When a frame is
-complete the leader takes it, lets the next idle handler become leader, and serves the request in its own thread: no
-bytes and no requests queue between threads. A connection that is slow or silent costs a descriptor and nothing else;
-there may be `max_connections` of them, and the oldest idle ones go first when more come.
+Each handler waits for the socket itself: the kernel wakes one of them for a new connection, and that one accepts it,
+reads the request, and serves it. No bytes and no requests pass between threads. A client that has not sent its frame
+within `PATIENCE_S`, or at once when no other handler is idle, is parked: a thread of the listener watches all parked
+connections together and wakes a handler when a frame is complete. A slow or silent connection so costs a descriptor and
+nothing else; there may be `max_connections` of them, and the oldest go first when more come.
 
 The listener belongs to the application, not to a handler: when handlers crash or the whole protocol tree restarts, the
 socket stays open and clients wait in its backlog.
@@ -12,10 +13,12 @@ socket stays open and clients wait in its backlog.
 from __future__ import annotations
 
 import contextlib
-import selectors
+import os
+import select
 import socket
 import threading
 import time
+from collections import deque
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +31,7 @@ BACKLOG = 4096
 FIRST_READ = 65_536
 LARGE_READ = 1 << 20
 IDLE_S = 60.0
+PATIENCE_S = 0.02
 SWEEP_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -46,6 +50,7 @@ class Counters(msgspec.Struct):
 
     accepted: int = 0
     frames: int = 0
+    parked: int = 0
     refused: int = 0
     timed_out: int = 0
     dropped: int = 0
@@ -56,40 +61,31 @@ class _Partial:
 
     __slots__ = ("began_s", "peer", "reader", "socket")
 
-    def __init__(self, connection: socket.socket, peer: tuple[str, int], limit: int, now_s: float) -> None:
+    def __init__(self, connection: socket.socket, peer: tuple[str, int], limit: int) -> None:
         self.socket = connection
         self.peer = peer
         self.reader = FrameReader(limit)
-        self.began_s = now_s
+        self.began_s = time.monotonic()
 
 
 class Listener:
-    """A bound socket; `next` gives complete frames to whoever asks, one caller at a time."""
+    """A bound socket; `next` gives complete frames to whoever asks."""
 
     def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        max_message: int,
-        max_connections: int = 8192,
-        idle_s: float = IDLE_S,
+        self, host: str, port: int, *, max_message: int, max_connections: int = 8192, idle_s: float = IDLE_S
     ) -> None:
         self.counters = Counters()
         self.max_message = max_message
-        self.max_connections = max_connections
-        self.idle_s = idle_s
-        self._lead = threading.Lock()
-        self._partials: dict[int, _Partial] = {}
-        self._swept_s = 0.0
+        self._idle = 0
         self._closed = False
         self._open = threading.Event()
         self._socket = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET)
         self._socket.setblocking(False)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._socket, selectors.EVENT_READ, None)
-        self._ready: list[Arrival] = []
+        self._complete: deque[Arrival] = deque()
+        self._completed = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
+        self._local = threading.local()
+        self._park = _Park(self, max_connections, idle_s)
 
     def open(self) -> None:
         """Begin to give out frames; until then clients wait in the backlog."""
@@ -97,117 +93,175 @@ class Listener:
 
     def waiting(self) -> int:
         """Connections whose frame is not complete."""
-        return len(self._partials)
+        return len(self._park.partials)
 
     def next(self, timeout_s: float) -> Arrival | None:
-        """The next complete frame, or None when none came in time, or another handler led all the while."""
-        if not self._open.wait(timeout_s) or not self._lead.acquire(timeout=timeout_s):
+        """The next complete frame, or None when none came in time."""
+        if not self._open.wait(timeout_s):
             return None
-        try:
-            return self._wait(time.monotonic() + timeout_s)
-        finally:
-            self._lead.release()
+        deadline_s = time.monotonic() + timeout_s
+        while not self._closed:
+            self._idle += 1
+            try:
+                events = self._waiter().poll(max(0.0, deadline_s - time.monotonic()))
+            finally:
+                self._idle -= 1
+            for fd, _ in events:
+                arrival = self._take_completed() if fd == self._completed else self._accept()
+                if arrival is not None:
+                    return arrival
+            if time.monotonic() >= deadline_s:
+                break
+        return None
 
     def close(self) -> None:
         """Stop listening and drop what is incomplete; a handler that waits finds out within its timeout."""
         self._closed = True
-        with self._lead:
-            for partial in list(self._partials.values()):
-                self._forget(partial)
-                partial.socket.close()
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(self._socket)
-            self._socket.close()
-            self._selector.close()
+        self._park.close()
+        self._socket.close()
 
-    def _wait(self, deadline_s: float) -> Arrival | None:
-        while not self._closed:
-            if self._ready:
-                return self._ready.pop()
-            now_s = time.monotonic()
-            if now_s >= deadline_s:
-                return None
-            self._sweep(now_s)
-            for key, _ in self._selector.select(min(deadline_s - now_s, SWEEP_S)):
-                if key.data is None:
-                    self._accept()
-                else:
-                    self._read(key.data)
-        return None
+    def completed(self, partial: _Partial, frame: bytes) -> None:
+        """A parked connection has sent its frame: wake one handler for it."""
+        self.counters.frames += 1
+        partial.socket.settimeout(None)
+        self._complete.append(Arrival(partial.socket, partial.peer, frame))
+        os.eventfd_write(self._completed, 1)
 
-    def _accept(self) -> None:
-        """Accept one connection and try to read at once: a client usually has sent its request by now."""
+    def _waiter(self) -> select.epoll:
+        """This thread's own epoll; EPOLLEXCLUSIVE has the kernel wake one thread for each event."""
+        waiter: select.epoll | None = getattr(self._local, "epoll", None)
+        if waiter is None:
+            waiter = self._local.epoll = select.epoll()
+            for fd in (self._socket.fileno(), self._completed):
+                waiter.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        return waiter
+
+    def _take_completed(self) -> Arrival | None:
+        try:
+            os.eventfd_read(self._completed)
+        except BlockingIOError:
+            return None
+        return self._complete.popleft()
+
+    def _accept(self) -> Arrival | None:
+        """Accept one connection and wait a moment for its request, unless nobody else could take the next one."""
         try:
             connection, peer = self._socket.accept()
-        except OSError as error:
-            if error.errno not in (None, 11):
-                log.warning("accept failed", reason=str(error))
-                self._drop_oldest()
-            return
-        self.counters.accepted += 1
-        connection.setblocking(False)
-        if len(self._partials) >= self.max_connections:
-            self._drop_oldest()
-        partial = _Partial(connection, peer, self.max_message, time.monotonic())
-        self._read(partial)
-
-    def _read(self, partial: _Partial) -> None:
-        want = min(max(partial.reader.missing, FIRST_READ), LARGE_READ)
-        try:
-            data = partial.socket.recv(want)
         except (BlockingIOError, InterruptedError):
-            self._watch(partial)
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(partial)
-            return
-        try:
-            partial.reader.feed(data)
-        except DecodeError as error:
-            self.counters.refused += 1
-            log.warning("connection refused", peer=partial.peer[0], reason=str(error))
-            self._drop(partial)
-            return
-        frame = partial.reader.next_frame()
+            return None
+        except OSError as error:
+            if not self._closed:
+                log.warning("accept failed", reason=str(error))
+                self._park.drop_oldest()
+            return None
+        self.counters.accepted += 1
+        partial = _Partial(connection, peer, self.max_message)
+        connection.settimeout(PATIENCE_S if self._idle else 0.0)
+        frame = self.read(partial)
         if frame is None:
-            self._watch(partial)
-            return
-        self._forget(partial)
+            return None
         self.counters.frames += 1
-        self._ready.append(Arrival(partial.socket, partial.peer, frame))
+        return Arrival(connection, peer, frame)
 
-    def _watch(self, partial: _Partial) -> None:
+    def read(self, partial: _Partial) -> bytes | None:
+        """Read what has come; the frame when it is complete. Parks or drops the connection otherwise."""
+        while True:
+            want = min(max(partial.reader.missing, FIRST_READ), LARGE_READ)
+            try:
+                data = partial.socket.recv(want)
+                if data:
+                    partial.reader.feed(data)
+            except (BlockingIOError, InterruptedError, TimeoutError):
+                self._park.add(partial)
+                return None
+            except DecodeError as error:
+                self.counters.refused += 1
+                log.warning("connection refused", peer=partial.peer[0], reason=str(error))
+                data = b""
+            except OSError:
+                data = b""
+            if not data:
+                self._park.drop(partial)
+                return None
+            frame = partial.reader.next_frame()
+            if frame is not None:
+                self._park.forget(partial)
+                return frame
+
+
+class _Park:
+    """The connections that have not sent a whole frame, watched by one thread."""
+
+    def __init__(self, listener: Listener, most: int, idle_s: float) -> None:
+        self.partials: dict[int, _Partial] = {}
+        self._listener = listener
+        self._most = most
+        self._idle_s = idle_s
+        self._epoll = select.epoll()
+        self._closed = False
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="flurm-parked", daemon=True)
+        self._thread.start()
+
+    def add(self, partial: _Partial) -> None:
+        """Watch a connection."""
+        partial.socket.setblocking(False)
         fd = partial.socket.fileno()
-        if fd not in self._partials:
-            self._partials[fd] = partial
-            self._selector.register(partial.socket, selectors.EVENT_READ, partial)
+        with self._guard:
+            if fd not in self.partials:
+                self._listener.counters.parked += 1
+                self.partials[fd] = partial
+                self._epoll.register(fd, select.EPOLLIN | select.EPOLLONESHOT)
+            else:
+                self._epoll.modify(fd, select.EPOLLIN | select.EPOLLONESHOT)
+        if len(self.partials) > self._most:
+            self.drop_oldest()
 
-    def _forget(self, partial: _Partial) -> None:
-        if self._partials.pop(partial.socket.fileno(), None) is not None:
-            self._selector.unregister(partial.socket)
+    def forget(self, partial: _Partial) -> None:
+        """Watch it no longer."""
+        with self._guard:
+            if self.partials.pop(partial.socket.fileno(), None) is not None:
+                self._epoll.unregister(partial.socket.fileno())
 
-    def _drop(self, partial: _Partial) -> None:
-        self._forget(partial)
+    def drop(self, partial: _Partial) -> None:
+        """Watch it no longer and close it."""
+        self.forget(partial)
         partial.socket.close()
 
-    def _drop_oldest(self) -> None:
-        oldest = next(iter(self._partials.values()), None)
+    def drop_oldest(self) -> None:
+        """Make room."""
+        oldest = next(iter(list(self.partials.values())), None)
         if oldest is not None:
-            self.counters.dropped += 1
-            self._drop(oldest)
+            self._listener.counters.dropped += 1
+            self.drop(oldest)
+
+    def close(self) -> None:
+        """Drop everything and end the thread."""
+        self._closed = True
+        self._thread.join(2 * SWEEP_S)
+        for partial in list(self.partials.values()):
+            self.drop(partial)
+        self._epoll.close()
+
+    def _watch(self) -> None:
+        swept_s = time.monotonic()
+        while not self._closed:
+            for fd, _ in self._epoll.poll(SWEEP_S):
+                partial = self.partials.get(fd)
+                frame = self._listener.read(partial) if partial is not None else None
+                if partial is not None and frame is not None:
+                    self._listener.completed(partial, frame)
+            now_s = time.monotonic()
+            if now_s - swept_s >= SWEEP_S:
+                swept_s = now_s
+                self._sweep(now_s)
 
     def _sweep(self, now_s: float) -> None:
-        """Drop connections that have been incomplete for too long. They stand in order of their age."""
-        if now_s - self._swept_s < SWEEP_S:
-            return
-        self._swept_s = now_s
-        for partial in list(self._partials.values()):
-            if now_s - partial.began_s < self.idle_s:
-                break
-            self.counters.timed_out += 1
-            self._drop(partial)
+        """Drop connections that have been incomplete for too long."""
+        for partial in list(self.partials.values()):
+            if now_s - partial.began_s >= self._idle_s:
+                self._listener.counters.timed_out += 1
+                self.drop(partial)
 
 
 def send_all(connection: socket.socket, data: bytes, timeout_s: float) -> None:

@@ -21,7 +21,9 @@ def configure(cluster: Cluster, command: Configure) -> Outcome:
     fresh = not cluster.nodes and not cluster.jobs
     changed = command.fingerprint != cluster.fingerprint or not command.keep_changes
     cluster, effects = _drop_nodes(cluster, command)
-    cluster = cluster.with_(settings=command.settings, fingerprint=command.fingerprint)
+    cluster = cluster.with_(
+        settings=command.settings, fingerprint=command.fingerprint, shape_version=cluster.shape_version + 1
+    )
     if fresh:
         cluster = cluster.with_(next_job_id=max(cluster.next_job_id, command.settings.first_job_id))
     for node in command.nodes:

@@ -139,11 +139,13 @@ def set_down(
             cluster = outcome.cluster
             effects.extend(outcome.effects)
             job = cluster.jobs[job_id]
-        cluster = _give_up(cluster, job, cluster.nodes[node.name], now_s)
+        outcome = _give_up(cluster, job, cluster.nodes[node.name], now_s)
+        cluster = outcome.cluster
+        effects.extend(outcome.effects)
     return cluster, tuple(effects)
 
 
-def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Cluster:
+def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Outcome:
     """Do not wait for a dead node to say that it is clean of the job."""
     cluster = vacate(cluster, job, node, now_s)
     completing = job.completing & ~(1 << node.index)
@@ -153,7 +155,7 @@ def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Cluster:
         if job.state is JobState.PENDING:
             job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), now_s)
     cluster = put(cluster, job)
-    return cluster if completing else lifecycle.retest_dependents(cluster, now_s)
+    return Outcome(cluster) if completing else lifecycle.retest_dependents(cluster, now_s)
 
 
 def update(cluster: Cluster, command: UpdateNode) -> Outcome:
@@ -177,6 +179,8 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
                 return rejected(cluster, changed)
             cluster, more = changed
             effects.extend(more)
+    if command.changes:
+        cluster = cluster.with_(shape_version=cluster.shape_version + 1)
     return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
 
 

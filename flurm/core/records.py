@@ -142,6 +142,8 @@ class JobSpec(Record, frozen=True):
     response_port: int = 0
     protocol_version: int = 0
     """Wire version of the submission; callbacks to the submitter use it."""
+    kill_invalid_dependency: bool | None = None
+    """Whether the job ends when its dependency can no longer be satisfied; None: as the settings say."""
 
 
 class ArrayTask(Record, frozen=True):
@@ -439,6 +441,8 @@ class Cluster(Record, frozen=True):
     next_job_id: int = 1
     next_priority: int = HIGHEST_PRIORITY
     version: int = 0
+    shape_version: int = 0
+    """Rises when what nodes are configured to be changes."""
     jobs_changed_s: int = 0
     nodes_changed_s: int = 0
     partitions_changed_s: int = 0

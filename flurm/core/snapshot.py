@@ -16,6 +16,7 @@ class _Image(msgspec.Struct, omit_defaults=True):
     next_job_id: int
     next_priority: int
     version: int
+    shape_version: int
     changed_s: tuple[int, int, int]
 
 
@@ -35,6 +36,7 @@ def dump(cluster: Cluster) -> bytes:
             next_job_id=cluster.next_job_id,
             next_priority=cluster.next_priority,
             version=cluster.version,
+            shape_version=cluster.shape_version,
             changed_s=(cluster.jobs_changed_s, cluster.nodes_changed_s, cluster.partitions_changed_s),
         )
     )
@@ -57,6 +59,7 @@ def load(data: bytes) -> Cluster:
         next_job_id=image.next_job_id,
         next_priority=image.next_priority,
         version=image.version,
+        shape_version=image.shape_version,
         jobs_changed_s=jobs_s,
         nodes_changed_s=nodes_s,
         partitions_changed_s=partitions_s,

@@ -8,14 +8,15 @@ from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected, ScheduleSoon, Submitted
 from flurm.core.enums import JobState, PartitionState, Reason, Refusal
 from flurm.core.features import check as check_features
+from flurm.core.free import Layout
 from flurm.core.outcome import Outcome, is_operator
 from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Partition
 from flurm.core.tables import give_id, put
 
 
 def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
-    """Accept or refuse a submission."""
-    refusal = check(cluster, command)
+    """Accept or refuse a submission. Whether it could ever run was asked before it was written (`check`)."""
+    refusal = _check_rules(cluster, command)
     if refusal is not None:
         return Outcome(cluster, refusal)
     spec = with_defaults(cluster, command.spec)
@@ -39,11 +40,17 @@ def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
         job = job.with_(array=arrays.new_array(job_id, request))
     job = waiting_reason(cluster, job, command.now_s)
     cluster = put(cluster, job).with_(jobs_changed_s=command.now_s)
-    return Outcome(cluster, Submitted(job_id), (ScheduleSoon(),))
+    may_start = job.priority > 0 and not job.dependencies and job.spec.begin_s <= command.now_s
+    return Outcome(cluster, Submitted(job_id), (ScheduleSoon(),) if may_start else ())
 
 
 def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
     """Why this submission is refused, or None; cheap enough to ask before anything is written."""
+    refusal = _check_rules(cluster, command)
+    return refusal if refusal is not None else _check_can_run(cluster, with_defaults(cluster, command.spec))
+
+
+def _check_rules(cluster: Cluster, command: SubmitJob) -> Rejected | None:
     spec = command.spec
     for test in (_check_partitions, _check_times, _check_sizes, _check_array, _check_dependency):
         refusal = test(cluster, command)
@@ -53,7 +60,7 @@ def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
         return Rejected(refused)
     if len(cluster.jobs) >= cluster.settings.max_job_count:
         return Rejected(Refusal.MAX_JOBS)
-    return _check_can_run(cluster, with_defaults(cluster, spec))
+    return None
 
 
 def known_features(cluster: Cluster) -> frozenset[str]:
@@ -105,12 +112,12 @@ def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
     """Say why a pending job waits, for the reasons that do not depend on free resources."""
     if job.state is not JobState.PENDING:
         return job
+    if job.priority == 0:
+        return _held(job)
     tested, verdict = dependencies.test(cluster, job, now_s)
     if tested != job.dependencies:
         job = job.with_(dependencies=tested)
-    if job.priority == 0:
-        reason = Reason.HELD_ADMIN if job.hold == "admin" else Reason.HELD_USER
-    elif verdict == dependencies.FAILED:
+    if verdict == dependencies.FAILED:
         reason = Reason.DEPENDENCY_NEVER_SATISFIED
     elif verdict == dependencies.UNFULFILLED:
         reason = Reason.DEPENDENCY
@@ -121,7 +128,13 @@ def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
     else:
         return job
     start_s = job.spec.begin_s if reason is Reason.BEGIN_TIME else 0
-    text = REQUEUED_HELD if job.priority == 0 and job.requeue_held else None
+    return job.with_(reason=reason, reason_text=None, start_s=start_s, planned_nodes=0)
+
+
+def _held(job: Job) -> Job:
+    """A held job waits for nothing else, and what it depends on is not looked at until it is released."""
+    reason = Reason.HELD_ADMIN if job.hold == "admin" else Reason.HELD_USER
+    text, start_s = (REQUEUED_HELD, job.spec.begin_s) if job.requeue_held else (None, 0)
     return job.with_(reason=reason, reason_text=text, start_s=start_s, planned_nodes=0)
 
 
@@ -202,11 +215,24 @@ def _check_can_run(cluster: Cluster, spec: JobSpec) -> Rejected | None:
     """Refuse only where no partition could ever run it."""
     first: Rejected | None = None
     for name in spec.partitions:
-        found = placement.misfit(cluster, spec, cluster.partitions[name])
+        found = placement.misfit(cluster, spec, cluster.partitions[name], _layout_of(cluster))
         if found is None or found.refusal is None:
             return None
         first = first or Rejected(found.refusal, found.text)
     return first
+
+
+_newest_layout: list[tuple[tuple[str, ...], int, Layout]] = []
+
+
+def _layout_of(cluster: Cluster) -> Layout:
+    """The layout of the nodes as configured, kept for as long as nobody changes them: submissions come in thousands."""
+    for order, version, layout in _newest_layout:
+        if order is cluster.node_order and version == cluster.shape_version:
+            return layout
+    layout = Layout(cluster)
+    _newest_layout[:] = [(cluster.node_order, cluster.shape_version, layout)]
+    return layout
 
 
 def time_limit_of(job: Job, partition: Partition) -> int:

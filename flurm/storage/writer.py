@@ -68,7 +68,7 @@ class LogWriter:
         self._segments = segments
         self._hard_state = hard_state
         self._notify = notify
-        self._queue: queue.Queue[_Request] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._epoch = 0
         self._crash: Exception | None = None
         self._refused_epoch = -1
@@ -82,11 +82,16 @@ class LogWriter:
         """Queue an append; ``notify`` will hear of it. Raises queue.Full, LogPoisoned where the writer has crashed."""
         if self._crash is not None:
             raise LogPoisoned(f"the log writer crashed, open the log anew: {self._crash!r}")
-        self._queue.put_nowait(append)
+        self._put(append)
 
     def compact(self, upto: int) -> None:
         """Queue the removal of segments that hold no entry after ``upto``. Raises queue.Full."""
-        self._queue.put_nowait(_Compact(upto))
+        self._put(_Compact(upto))
+
+    def _put(self, request: _Request) -> None:
+        if self._queue.qsize() >= QUEUE_MAX:
+            raise queue.Full
+        self._queue.put(request)
 
     def waiting(self) -> int:
         """How many requests are queued."""
@@ -94,7 +99,7 @@ class LogWriter:
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Write and report everything queued so far, then end. Raises StorageError where the disk hangs for longer."""
-        self._queue.put(_Stop(), timeout=timeout_s)
+        self._queue.put(_Stop())
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             raise StorageError(f"the log writer did not finish within {timeout_s:g} s: the device does not answer")
