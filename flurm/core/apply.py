@@ -12,15 +12,14 @@ import msgspec
 
 from flurm.core import commands as c
 from flurm.core import configuration, control, lifecycle, nodes, partitions, submission
-from flurm.core.effects import Rejected, RuleFailed, ScheduleSoon
+from flurm.core.effects import Rejected, RuleFailed
 from flurm.core.enums import Refusal
 from flurm.core.outcome import Outcome
 from flurm.core.records import Cluster
 
 
 def _wake(cluster: Cluster, command: c.Wake) -> Outcome:
-    woken = lifecycle.wake(cluster, command.now_s)
-    return Outcome(woken.with_(jobs_changed_s=command.now_s), effects=(ScheduleSoon(),))
+    return lifecycle.wake(cluster, command.now_s)
 
 
 RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {

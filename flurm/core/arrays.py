@@ -4,7 +4,6 @@ All waiting tasks of an array are one record whose id is the array's. A task tha
 free job id; the last one keeps the array's own id, so it needs no new one. (Behaviour: Slurm's job arrays page.)
 """
 
-import itertools
 import re
 from typing import NamedTuple
 
@@ -65,8 +64,6 @@ def describe(tasks: int, max_running: int = 0) -> str:
 def new_array(job_id: int, request: ArrayRequest) -> ArrayTask:
     """The array part of the record that holds all tasks."""
     ids = bits_of(request.tasks)
-    step = ids[1] - ids[0] if len(ids) > 1 else 1
-    regular = all(b - a == step for a, b in itertools.pairwise(ids))
     return ArrayTask(
         job_id=job_id,
         waiting=request.tasks,
@@ -74,7 +71,7 @@ def new_array(job_id: int, request: ArrayRequest) -> ArrayTask:
         count=len(ids),
         lowest=ids[0],
         highest=ids[-1],
-        step=step if regular else 1,
+        step=ids[1] - ids[0] if len(ids) > 1 else 1,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from flurm.core.enums import JobState, Reason
+from flurm.core.lifecycle import ends_unsatisfied
 from flurm.core.records import UNLIMITED, Cluster
 
 
@@ -36,8 +37,10 @@ def due(cluster: Cluster, now_s: int) -> Due:
         job = cluster.jobs[job_id]
         if job.spec.deadline_s and now_s >= job.spec.deadline_s:
             past_deadline.append(job_id)
-        elif (job.reason is Reason.BEGIN_TIME and job.spec.begin_s <= now_s) or any(
-            d.delay_min for d in job.dependencies
+        elif (
+            (job.reason is Reason.BEGIN_TIME and job.spec.begin_s <= now_s)
+            or any(d.delay_min for d in job.dependencies)
+            or ends_unsatisfied(cluster, job)
         ):
             wake = True
     for job_id, job in _ended(cluster):

@@ -182,7 +182,7 @@ def finish(
     cluster = mark_completing(put(cluster, ended), ended)
     cluster = cluster.with_(jobs_changed_s=now_s, nodes_changed_s=now_s)
     effects = (TerminateJob(ended.id, tuple(cluster.names_in(mask))), JobEnded(ended.id, ended.state.name))
-    return Outcome(retest_dependents(cluster, now_s), effects=effects)
+    return retest_dependents(cluster, now_s, effects)
 
 
 def requeue(
@@ -200,7 +200,7 @@ def requeue(
 
 def requeue_ended(cluster: Cluster, job: Job, now_s: int, *, hold: bool) -> Outcome:
     """Put a job that has ended back in the queue."""
-    again = _waiting_again(cluster, job, now_s, reason=Reason.NONE, hold=hold, delay=False)
+    again = _waiting_again(cluster, job, now_s, reason=Reason.NONE, hold=hold, delay=True)
     again = again.with_(allocation=None)
     cluster = put(cluster, waiting_reason(cluster, again, now_s)).with_(jobs_changed_s=now_s)
     return Outcome(cluster, effects=(ScheduleSoon(),))
@@ -223,7 +223,7 @@ def _waiting_again(cluster: Cluster, job: Job, now_s: int, *, reason: Reason, ho
         kill_requested_s=0,
     )
     if hold:
-        again = again.with_(priority=0, hold="user", eligible_s=0, requeue_held=True)
+        again = again.with_(priority=0, hold="user", requeue_held=True)
     return again
 
 
@@ -241,27 +241,48 @@ def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
         if job.state is JobState.PENDING:
             job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), command.now_s)
     cluster = put(cluster, job).with_(jobs_changed_s=command.now_s, nodes_changed_s=command.now_s)
-    if not completing:
-        cluster = retest_dependents(cluster, command.now_s)
-    return Outcome(cluster, effects=(ScheduleSoon(),))
+    if completing:
+        return Outcome(cluster, effects=(ScheduleSoon(),))
+    return retest_dependents(cluster, command.now_s, (ScheduleSoon(),))
 
 
 def cancel_pending(cluster: Cluster, job: Job, now_s: int, *, event: str = "cancel") -> Outcome:
     """End a job that never started."""
     state = next_state(job.state, event)
     ended = job.with_(state=state, start_s=now_s, end_s=now_s, dependencies=(), planned_nodes=0)
-    cluster = retest_dependents(put(cluster, ended).with_(jobs_changed_s=now_s), now_s)
-    return Outcome(cluster, effects=(JobEnded(job.id, state.name), ScheduleSoon()))
+    cluster = put(cluster, ended).with_(jobs_changed_s=now_s)
+    return retest_dependents(cluster, now_s, (JobEnded(job.id, state.name), ScheduleSoon()))
 
 
-def retest_dependents(cluster: Cluster, now_s: int) -> Cluster:
-    """Test every waiting job's dependencies again, after some job's state changed."""
-    for job_id in cluster.dependent:
-        job = cluster.jobs[job_id]
-        tested = waiting_reason(cluster, job, now_s)
-        if tested is not job:
-            cluster = put(cluster, tested)
-    return cluster
+def retest_dependents(cluster: Cluster, now_s: int, effects: tuple[Effect, ...] = ()) -> Outcome:
+    """Test every waiting job's dependencies again, after some job's state changed; `effects` go in front of its own.
+
+    A job that ends because its dependency never comes true (sbatch(1), --kill-on-invalid-dep) may be what others
+    depend on, so the round is repeated until nothing ends any more.
+    """
+    ended: list[Effect] = []
+    again = True
+    while again:
+        again = False
+        for job_id in cluster.dependent:
+            job = cluster.jobs[job_id]
+            tested = waiting_reason(cluster, job, now_s)
+            if ends_unsatisfied(cluster, tested):
+                tested = tested.with_(state=JobState.CANCELLED, start_s=now_s, end_s=now_s)
+                cluster = cluster.with_(jobs_changed_s=now_s)
+                ended.append(JobEnded(job_id, tested.state.name))
+                again = True
+            if tested != job:
+                cluster = put(cluster, tested)
+    return Outcome(cluster, effects=(*effects, *ended))
+
+
+def ends_unsatisfied(cluster: Cluster, job: Job) -> bool:
+    """Whether a waiting job is to end because what it depends on never comes true."""
+    if job.reason is not Reason.DEPENDENCY_NEVER_SATISFIED or not job.is_pending:
+        return False
+    wanted = job.spec.kill_invalid_dependency
+    return cluster.settings.kill_invalid_dependency if wanted is None else wanted
 
 
 def expire(cluster: Cluster, command: ExpireJobs) -> Outcome:
@@ -284,15 +305,18 @@ def expire(cluster: Cluster, command: ExpireJobs) -> Outcome:
     return Outcome(cluster, effects=tuple(effects))
 
 
-def wake(cluster: Cluster, now_s: int) -> Cluster:
-    """Give jobs whose begin time has come, or whose `after` delay is over, the reason they now have."""
+def wake(cluster: Cluster, now_s: int) -> Outcome:
+    """Give jobs whose begin time has come, or whose `after` delay is over, the reason they now have.
+
+    Those that were submitted with a dependency that had failed already end here.
+    """
     for job_id in cluster.pending:
         job = cluster.jobs[job_id]
         if job.reason is Reason.BEGIN_TIME or job.dependencies:
             tested = waiting_reason(cluster, job, now_s)
             if tested is not job:
                 cluster = put(cluster, tested)
-    return cluster
+    return retest_dependents(cluster.with_(jobs_changed_s=now_s), now_s, (ScheduleSoon(),))
 
 
 def purge(cluster: Cluster, command: PurgeJobs) -> Outcome:

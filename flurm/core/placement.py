@@ -83,7 +83,9 @@ def misfit_of(layout: Layout, spec: JobSpec, demand: Demand, partition: Partitio
         return Misfit(reason=Reason.PARTITION_TIME_LIMIT)
     if spec.max_nodes is not None and partition.max_nodes < spec.max_nodes < UNLIMITED:
         return Misfit(reason=Reason.PARTITION_NODE_LIMIT)
-    if demand.required & ~within or demand.required & demand.excluded:
+    if demand.required & demand.excluded:
+        return Misfit(Refusal.INVALID_NODE_NAME)
+    if demand.required & ~within:
         return Misfit(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE)
     eligible = eligible_for(layout, demand, partition)
     if not fits_when_idle(demand, layout, eligible):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from flurm.core import arrays
+from flurm.core import arrays, dependencies
 from flurm.core import commands as c
+from flurm.core.deadlines import due
 from flurm.core.effects import Done
 from flurm.core.enums import JobState, Reason, Refusal
+from flurm.core.records import UNLIMITED
 from tests.core.world import World, code
 
 
@@ -57,13 +59,54 @@ def test_cancelling_an_array_ends_all_of_it():
     assert {world.state(i) for i in (array, running)} == {JobState.CANCELLED}
 
 
-def test_cancelling_one_waiting_task_leaves_the_others():
+def test_waiting_tasks_that_are_cancelled_are_gone_and_the_others_stay():
     world = World(nodes=1, cpus=1)
     array = world.submit(array="0-4")
     assert world.kill(f"{array}_[1-2]") == Done()
     assert arrays.bits_of(world.job(array).array.waiting) == [0, 3, 4]
-    cancelled = [job.array.task_id for job in world.cluster.jobs.values() if job.state is JobState.CANCELLED]
-    assert sorted(cancelled) == [1, 2]
+    assert list(world.cluster.jobs) == [array]
+
+
+def test_the_last_waiting_tasks_of_an_array_are_cancelled_as_its_record():
+    world = World(nodes=1, cpus=1)
+    array = world.submit(array="0-2")
+    assert world.kill(f"{array}_0") == world.kill(f"{array}_[1-2]") == Done()
+    assert world.state(array) is JobState.CANCELLED
+
+
+def test_the_step_of_an_array_is_that_of_its_first_tasks():
+    world = World()
+    assert world.job(world.submit(array="3,5,9-13:2")).array.step == 2
+    assert world.job(world.submit(array="7")).array.step == 1
+
+
+def test_a_job_whose_dependency_never_comes_true_ends_where_that_is_wished_and_takes_its_own_dependents_along():
+    world = World()
+    first = world.start()
+    second = world.submit(dependency=f"afterok:{first}", kill_invalid_dependency=True)
+    third = world.submit(dependency=f"afterok:{second}", kill_invalid_dependency=True)
+    patient = world.submit(dependency=f"afterok:{first}")
+    world.end(first, status=256)
+    assert [world.state(i) for i in (second, third)] == [JobState.CANCELLED] * 2
+    assert (world.job(second).reason, world.state(patient)) == (Reason.DEPENDENCY_NEVER_SATISFIED, JobState.PENDING)
+
+
+def test_a_job_submitted_when_its_dependency_has_failed_ends_at_the_next_look_at_the_clock():
+    world = World()
+    first = world.start()
+    world.end(first, status=256)
+    second = world.submit(dependency=f"afterok:{first}", kill_invalid_dependency=True)
+    assert due(world.cluster, world.now_s).wake
+    world.do(c.Wake(now_s=world.now_s))
+    assert world.state(second) is JobState.CANCELLED
+
+
+def test_what_a_held_job_depends_on_is_looked_at_when_it_is_released():
+    world = World()
+    held = world.submit(hold=True, dependency="afterok:99999")
+    assert dependencies.describe(world.job(held).dependencies) == "afterok:99999(unfulfilled)"
+    world.update(held, priority=UNLIMITED)
+    assert world.job(held).dependencies == ()
 
 
 def test_a_refused_action_on_a_task_does_not_split_it_off():

@@ -10,7 +10,7 @@ from flurm.core import commands as c
 from flurm.core.effects import Done, JobEnded, LaunchBatch, Rejected, SignalJob, TerminateJob
 from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
 from flurm.core.lifecycle import TRANSITIONS
-from flurm.core.records import UNLIMITED
+from flurm.core.records import UNLIMITED, Settings
 from tests.core.world import ALICE, BOB, ROOT, World, code, on_first_core
 
 
@@ -168,6 +168,31 @@ def test_an_ended_job_can_be_requeued():
     world.end(job_id, 256)
     assert world.requeue(job_id) == Done()
     assert world.schedule() == [job_id]
+
+
+def test_an_ended_job_that_is_requeued_waits_as_long_as_one_that_ran():
+    world = World(settings=Settings(requeue_delay_s=121))
+    job_id = world.start()
+    world.end(job_id)
+    world.requeue(job_id)
+    assert (world.job(job_id).reason, world.job(job_id).eligible_s) == (Reason.BEGIN_TIME, world.now_s + 121)
+
+
+def test_a_release_in_an_inactive_partition_is_done_and_answered_with_what_keeps_the_job():
+    world = World()
+    job_id = world.submit(hold=True)
+    world.do(c.UpdatePartition(now_s=1, user_id=ROOT, name="debug", state=PartitionState.INACTIVE))
+    assert code(world.update(job_id, priority=UNLIMITED)) is Refusal.REQUESTED_PART_CONFIG_UNAVAILABLE
+    assert world.job(job_id).hold is None
+    world.schedule()
+    assert world.job(job_id).reason is Reason.PARTITION_INACTIVE
+
+
+def test_the_nice_value_of_a_job_that_runs_stays():
+    world = World()
+    job_id = world.start()
+    assert world.update(job_id, nice=3, comment="c") == Done()
+    assert (world.job(job_id).spec.nice, world.job(job_id).spec.comment) == (0, "c")
 
 
 def test_time_is_up():

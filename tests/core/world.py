@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flurm.core import commands as c
+from flurm.core import submission
 from flurm.core.apply import apply
 from flurm.core.effects import Effect, Rejected, Reply, Submitted
 from flurm.core.enums import JobState, NodeState, Refusal
@@ -53,7 +54,8 @@ class World:
             partitions=tuple(partition.split(",")) if partition else (),
             **spec,
         )
-        return self.do(c.SubmitJob(now_s=self.now_s, spec=asked, array=array, hold=hold))
+        command = c.SubmitJob(now_s=self.now_s, spec=asked, array=array, hold=hold)
+        return submission.check(self.cluster, command) or self.do(command)
 
     def submit(self, **asked: Any) -> int:
         reply = self.try_submit(**asked)
