@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps, users
+from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps, users, will_run
 from flurm.bridge.kept import KeptForms
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.bridge.show_steps import Names
@@ -325,7 +325,12 @@ def _always(msg_type: MessageType, make: Callable[[int], Record]) -> Query:
     return lambda ctx, request: (msg_type, make(ctx.now_s))
 
 
+def _job_will_run(ctx: Context, request: wire.JobDescription) -> Answer:
+    return will_run.answer(request, ctx)
+
+
 _QUERIES: dict[int, Query] = {
+    MessageType.REQUEST_JOB_WILL_RUN: _job_will_run,
     MessageType.REQUEST_JOB_INFO: _job_info,
     MessageType.REQUEST_JOB_INFO_SINGLE: _job_info_single,
     MessageType.REQUEST_JOB_USER_INFO: _job_user_info,
