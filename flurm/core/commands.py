@@ -22,6 +22,9 @@ class SubmitJob(Command, frozen=True):
     spec: JobSpec
     array: str | None = None
     hold: bool = False
+    strict: bool = False
+    """Refuse what no partition can run as it is configured, and dependencies on jobs that never were, rather than let
+    the job wait."""
 
 
 class UpdateJob(Command, frozen=True):

@@ -47,7 +47,7 @@ def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
 def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
     """Why this submission is refused, or None; cheap enough to ask before anything is written."""
     refusal = _check_rules(cluster, command)
-    return refusal if refusal is not None else _check_can_run(cluster, with_defaults(cluster, command.spec))
+    return refusal if refusal is not None else _check_can_run(cluster, command)
 
 
 def _check_rules(cluster: Cluster, command: SubmitJob) -> Rejected | None:
@@ -206,20 +206,35 @@ def _check_array(cluster: Cluster, command: SubmitJob) -> Rejected | None:
 
 
 def _check_dependency(cluster: Cluster, command: SubmitJob) -> Rejected | None:
-    if not command.spec.dependency or dependencies.parse(cluster, command.spec.dependency) is not None:
+    if not command.spec.dependency:
         return None
-    return Rejected(Refusal.DEPENDENCY)
+    found = dependencies.parse(cluster, command.spec.dependency)
+    if found is None or (command.strict and any(dependency.job_id >= cluster.next_job_id for dependency in found)):
+        return Rejected(Refusal.DEPENDENCY)
+    return None
 
 
-def _check_can_run(cluster: Cluster, spec: JobSpec) -> Rejected | None:
-    """Refuse only where no partition could ever run it."""
+def _check_can_run(cluster: Cluster, command: SubmitJob) -> Rejected | None:
+    """Refuse only where no partition could ever run it; a job that is held may come to fit before it is released."""
+    spec = with_defaults(cluster, command.spec)
+    held = command.hold or spec.requested_priority == 0
     first: Rejected | None = None
     for name in spec.partitions:
         found = placement.misfit(cluster, spec, cluster.partitions[name], _layout_of(cluster))
-        if found is None or found.refusal is None:
+        refusal = _refusal_of(found, command.strict)
+        if refusal is None or (held and refusal.code is Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE):
             return None
-        first = first or Rejected(found.refusal, found.text)
+        first = first or refusal
     return first
+
+
+def _refusal_of(found: placement.Misfit | None, strict: bool) -> Rejected | None:
+    if found is None:
+        return None
+    if found.refusal is not None:
+        return Rejected(found.refusal, found.text)
+    too_large = found.reason in (Reason.PARTITION_CONFIG, Reason.PARTITION_NODE_LIMIT)
+    return Rejected(Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE) if strict and too_large else None
 
 
 _newest_layout: list[tuple[tuple[str, ...], int, Layout]] = []

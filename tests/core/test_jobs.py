@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from flurm.core import commands as c
-from flurm.core.effects import Done, JobEnded, LaunchBatch, Rejected, SignalJob, TerminateJob
+from flurm.core.effects import Done, JobEnded, LaunchBatch, Rejected, SignalJob, Submitted, TerminateJob
 from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
 from flurm.core.lifecycle import TRANSITIONS
 from flurm.core.records import UNLIMITED, Settings
@@ -193,6 +193,25 @@ def test_the_nice_value_of_a_job_that_runs_stays():
     job_id = world.start()
     assert world.update(job_id, nice=3, comment="c") == Done()
     assert (world.job(job_id).spec.nice, world.job(job_id).spec.comment) == (0, "c")
+
+
+def test_a_held_job_need_not_fit_yet():
+    world = World()
+    job_id = world.submit(hold=True, memory_per_node_mib=1 << 20)
+    world.update(job_id, priority=UNLIMITED)
+    assert world.schedule() == []
+    assert world.job(job_id).reason is Reason.BAD_CONSTRAINTS
+    assert world.refused(memory_per_node_mib=1 << 20) is Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
+    assert world.refused(hold=True, required_nodes="n77") is Refusal.INVALID_NODE_NAME
+
+
+def test_what_waits_for_a_larger_partition_or_an_unknown_job_is_refused_where_that_is_asked_for():
+    world = World(nodes=2, cpus=2)
+    for asked in ({"min_nodes": 9, "min_cpus": 9}, {"min_nodes": 2, "partition": "long"}, {"num_tasks": 100}):
+        assert isinstance(world.try_submit(**asked), Submitted)
+        assert world.refused(strict=True, **asked) is Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
+    assert isinstance(world.try_submit(dependency="afterok:99999"), Submitted)
+    assert world.refused(strict=True, dependency="afterok:99999") is Refusal.DEPENDENCY
 
 
 def test_time_is_up():

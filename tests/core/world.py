@@ -47,14 +47,14 @@ class World:
         return self.do(c.RegisterNode(now_s=self.now_s, name=name, facts=facts, jobs=jobs, since_s=since_s))
 
     def try_submit(self, user: int = ALICE, array: str | None = None, hold: bool = False, **spec: Any) -> Reply:
-        partition = spec.pop("partition", None)
+        partition, strict = spec.pop("partition", None), spec.pop("strict", False)
         asked = JobSpec(
             name=spec.pop("name", "job"),
             user_id=user,
             partitions=tuple(partition.split(",")) if partition else (),
             **spec,
         )
-        command = c.SubmitJob(now_s=self.now_s, spec=asked, array=array, hold=hold)
+        command = c.SubmitJob(now_s=self.now_s, spec=asked, array=array, hold=hold, strict=strict)
         return submission.check(self.cluster, command) or self.do(command)
 
     def submit(self, **asked: Any) -> int:
