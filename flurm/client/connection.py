@@ -35,18 +35,25 @@ VERSION = Version.V22_05
 class Controller:
     """The controllers of a cluster, as one who can be asked."""
 
-    def __init__(self, addresses: Sequence[tuple[str, int]], signer: Signer, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[tuple[str, int]],
+        signer: Signer,
+        timeout_s: float = 10.0,
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.addresses = list(addresses)
+        self.names = list(names or (host for host, _ in self.addresses))
         self.signer = signer
         self.timeout_s = timeout_s
 
-    def ask(self, msg_type: MessageType, record: Record | None = None, *, address: tuple[str, int] | None = None) -> Record:
+    def ask(
+        self, msg_type: MessageType, record: Record | None = None, *, address: tuple[str, int] | None = None
+    ) -> Record:
         """Send a request and return the body of its answer. Raises Refused for an error number and for silence."""
         for each in [address] if address else self.addresses:
             try:
-                answer = call(
-                    each, msg_type, record, version=VERSION, signer=self.signer, timeout_s=self.timeout_s
-                )
+                answer = call(each, msg_type, record, version=VERSION, signer=self.signer, timeout_s=self.timeout_s)
             except (Unreachable, ProtocolError):
                 continue
             if isinstance(answer.body, ReturnCode | ReturnCodeText) and answer.msg_type in _PLAIN_ANSWERS:
@@ -76,7 +83,8 @@ def configured(config: Config | None = None) -> Controller:
     except ConfigError as error:
         raise NotSetUp(str(error)) from error
     addresses = [(each.host, each.port) for each in config.all_controllers]
-    return Controller(addresses, signer, max(config.message_timeout, 1))
+    names = [each.name or each.host for each in config.all_controllers]
+    return Controller(addresses, signer, max(config.message_timeout, 1), names)
 
 
 def _signer(config: Config) -> Signer:

@@ -123,8 +123,10 @@ def _checked(raw: bytes) -> str:
             "sbatch: error: For instance: #!/bin/sh"
         )
     if b"\0" in raw:
-        raise CommandError("sbatch: error: The SLURM controller does not allow scripts that\n"
-                           "sbatch: error: contain a NULL character '\\0'.")
+        raise CommandError(
+            "sbatch: error: The SLURM controller does not allow scripts that\n"
+            "sbatch: error: contain a NULL character '\\0'."
+        )
     if "\r\n" in text:
         raise CommandError(
             "sbatch: error: Batch script contains DOS line breaks (\\r\\n)\n"

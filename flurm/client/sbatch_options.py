@@ -164,9 +164,7 @@ _DIRECTIVE = re.compile(r"#SBATCH\s+(.*)")
 def from_environment(environment: Mapping[str, str]) -> Given:
     """The options that SBATCH_* variables stand for."""
     given: Given = [(dest, environment[name]) for name, dest in _VARIABLES.items() if environment.get(name)]
-    return given + [
-        (dest, environment[name] or None) for name, dest in _FLAG_VARIABLES.items() if name in environment
-    ]
+    return given + [(dest, environment[name] or None) for name, dest in _FLAG_VARIABLES.items() if name in environment]
 
 
 def from_script(script: str) -> Given:

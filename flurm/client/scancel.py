@@ -197,7 +197,9 @@ def _one(request: Request, target: str, controller: Controller) -> int:
     job, dot, step = target.partition(".")
     verbose = "verbose" in request.options
     if verbose:
-        what = "Terminating" if request.signal == signals.SIGKILL and not request.flags else f"Signal {request.signal} to"
+        what = (
+            "Terminating" if request.signal == signals.SIGKILL and not request.flags else f"Signal {request.signal} to"
+        )
         print(f"scancel: {what} {'step ' if dot else 'job '}{target}", file=sys.stderr)
     nothing = StepId(job_id=NO_VAL, step_id=NO_VAL, step_het_comp=NO_VAL)
     try:

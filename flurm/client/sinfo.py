@@ -260,9 +260,7 @@ _GROUPING = {
 def _alike(columns: Sequence[Column]) -> Callable[[NodeInfo], object]:
     """What nodes must have in common to share a line: the fields shown that cannot be summed up."""
     headers = {each.field.header for each in columns if each.field}
-    tests: list[Callable[[NodeInfo], object]] = [
-        test for header, test in _MUST_AGREE.items() if header in headers
-    ]
+    tests: list[Callable[[NodeInfo], object]] = [test for header, test in _MUST_AGREE.items() if header in headers]
     return lambda node: tuple(test(node) for test in tests)
 
 

@@ -264,5 +264,3 @@ def _check_nodes(names: set[str], controller: Controller) -> None:
     missing = names - {node.name for node in known.node_array if node is not None and node.name}
     if missing:
         raise CommandError(f"squeue: error: Invalid node name {fold(sorted(missing))}")
-
-

@@ -91,7 +91,7 @@ def user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return "nobody" if uid == NO_VAL else str(uid)
+        return "nobody"
 
 
 @cache

@@ -1,0 +1,170 @@
+"""scontrol: look at and change everything. Each command word has its function here; layouts and updates live beside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from flurm.client.connection import Controller
+from flurm.client.errors import CommandError, Refused
+from flurm.client.options import UsageError, flag, parse, takes
+from flurm.client.scontrol_jobs import JOB_COMMANDS
+from flurm.client.scontrol_show import show
+from flurm.client.scontrol_update import understand
+from protocol.constants import MessageType
+from protocol.messages import (
+    JobDescription,
+    JobIdRequest,
+    JobInfoResponse,
+    NodeUpdate,
+    SetDebugLevel,
+    ShutdownRequest,
+)
+
+__all__ = ["OPTIONS", "run"]
+
+OPTIONS = (
+    flag("all", "a"),
+    takes("clusters", "M", "clusters", "cluster"),
+    flag("details", "d"),
+    flag("federation", "F"),
+    flag("future", "F"),
+    flag("help", "h"),
+    flag("hide", ""),
+    flag("json", ""),
+    flag("local", ""),
+    flag("oneliner", "o"),
+    flag("quiet", "Q"),
+    flag("sibling", ""),
+    takes("uid", "u"),
+    flag("verbose", "v"),
+    flag("version", "V"),
+)
+_LEVELS = ("quiet", "fatal", "error", "info", "verbose", "debug", "debug2", "debug3", "debug4", "debug5")
+
+
+class Settings(msgspec.Struct):
+    """How things are shown."""
+
+    one_line: bool = False
+    details: bool = False
+    all: bool = False
+    json: bool = False
+
+
+def run(argv: list[str], controller: Callable[[], Controller]) -> int:
+    """Carry the command out and return the exit status."""
+    given, words = parse("scontrol", OPTIONS, argv, operands_end=True)
+    named = dict(given)
+    while words and words[0].startswith("--"):
+        raise UsageError(f"scontrol: unrecognized option '{words[0]}'")
+    settings = Settings("oneliner" in named, "details" in named, "all" in named, "json" in named)
+    for word in ("oneliner", "details", "all"):
+        if words[:1] == [word]:
+            words.pop(0)
+    if "version" in named or words[:1] == ["version"]:
+        from flurm.client.main import VERSION_TEXT
+
+        print(VERSION_TEXT)
+        return 0
+    if not words or "help" in named or words[0] == "help":
+        from flurm.client.help import help_text
+
+        print(help_text("scontrol"))
+        return 0
+    name, *rest = words
+    return _dispatch(name, rest, settings, controller)
+
+
+def _dispatch(name: str, words: list[str], settings: Settings, controller: Callable[[], Controller]) -> int:
+    lowered = name.lower()
+    if lowered == "show":
+        return show(words, settings, controller)
+    if lowered in JOB_COMMANDS:
+        least, function = JOB_COMMANDS[lowered]
+        if len(words) < least:
+            raise CommandError(f"too few arguments for keyword:{name}")
+        return function(words, controller())
+    if lowered in _COMMANDS:
+        return _COMMANDS[lowered](words, controller)
+    raise CommandError(f"invalid keyword: {name}")
+
+
+def _ping(words: list[str], controller: Callable[[], Controller]) -> int:
+    found = controller()
+    roles = ["primary", *["backup"] * (len(found.addresses) - 1)]
+    up = 0
+    for role, address, name in zip(roles, found.addresses, found.names, strict=True):
+        try:
+            found.ask(MessageType.REQUEST_PING, address=address)
+            state, up = "UP", up + 1
+        except Refused:
+            state = "DOWN"
+        print(f"Slurmctld({role}) at {name} is {state}")
+    return 0 if up else 1
+
+
+def _reconfigure(words: list[str], controller: Callable[[], Controller]) -> int:
+    return _simple(controller(), MessageType.REQUEST_RECONFIGURE, None, "slurm_reconfigure error")
+
+
+def _shutdown(words: list[str], controller: Callable[[], Controller]) -> int:
+    only = 2 if words[:1] in (["slurmctld"], ["controller"]) else 0
+    return _simple(controller(), MessageType.REQUEST_SHUTDOWN, ShutdownRequest(options=only), "slurm_shutdown error")
+
+
+def _setdebug(words: list[str], controller: Callable[[], Controller]) -> int:
+    if not words:
+        raise CommandError("too few arguments for keyword:setdebug")
+    word = words[0].lower()
+    if word not in _LEVELS and not (word.isdigit() and int(word) < len(_LEVELS)):
+        raise CommandError(f"invalid debug level: {words[0]}")
+    level = int(word) if word.isdigit() else _LEVELS.index(word)
+    record = SetDebugLevel(debug_level=level)
+    return _simple(controller(), MessageType.REQUEST_SET_DEBUG_LEVEL, record, "slurm_set_debug_level error")
+
+
+def _simple(controller: Controller, msg_type: MessageType, record: object, failure: str) -> int:
+    try:
+        controller.ask(msg_type, record)  # type: ignore[arg-type]
+    except Refused as error:
+        raise CommandError(f"{failure}: {error}") from error
+    return 0
+
+
+def _update(words: list[str], controller: Callable[[], Controller]) -> int:
+    if not words:
+        raise CommandError("too few arguments for keyword:update")
+    change = understand(words, time.time())
+    record = change.record
+    if isinstance(record, JobDescription):
+        from flurm.client.scontrol_jobs import change_jobs
+
+        if change.time_shift:
+            record.time_limit = _shifted(record.job_id_str or "", change.time_shift, controller())
+        return change_jobs(record, controller())
+    kind = MessageType.REQUEST_UPDATE_NODE if isinstance(record, NodeUpdate) else MessageType.REQUEST_UPDATE_PARTITION
+    return _simple(controller(), kind, record, "slurm_update error")
+
+
+def _shifted(job_id: str, shift: int, controller: Controller) -> int:
+    try:
+        number = int(job_id.partition("_")[0])
+        found = controller.fetch(
+            JobInfoResponse, MessageType.REQUEST_JOB_INFO_SINGLE, JobIdRequest(job_id=number, show_flags=1)
+        ).jobs
+    except (Refused, ValueError) as error:
+        raise CommandError(f"{error} for job {job_id}") from error
+    return max(found[0].time_limit + shift, 1)
+
+
+_COMMANDS: dict[str, Callable[[list[str], Callable[[], Controller]], int]] = {
+    "ping": _ping,
+    "reconfig": _reconfigure,
+    "reconfigure": _reconfigure,
+    "setdebug": _setdebug,
+    "shutdown": _shutdown,
+    "update": _update,
+}
