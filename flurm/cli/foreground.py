@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -37,8 +39,8 @@ def command(config_path: Path | None, log_level: str | None) -> None:
     except (StorageError, StartFailed, ConfigError, StartError) as error:
         raise click.ClickException(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda which, _: application.request_stop(signal.Signals(which).name))
-    signal.signal(signal.SIGHUP, lambda *_: application.reconfigure())
+        signal.signal(number, lambda which, _: _apart(application.request_stop, signal.Signals(which).name))
+    signal.signal(signal.SIGHUP, lambda *_: _apart(application.reconfigure))
     host, port = application.listener.address
     log.info("serving", cluster=config.cluster_name, address=f"{host}:{port}", state_dir=config.state_dir)
     click.echo(f"FLURM serves cluster {config.cluster_name} on {host}:{port}", err=True)
@@ -47,3 +49,8 @@ def command(config_path: Path | None, log_level: str | None) -> None:
     application.stop()
     if reason.startswith("the root supervisor"):
         sys.exit(1)
+
+
+def _apart(action: Callable[..., object], *arguments: object) -> None:
+    """Act in a thread: the main thread, which a signal interrupts anywhere, may hold a lock that the action needs."""
+    threading.Thread(target=action, args=arguments, daemon=True).start()
