@@ -165,7 +165,7 @@ class Pass:
         rank = self._blocked.get(partition.name, 0)
         unavailable = self._unavailable(shape)
         if unavailable is not None:
-            if rank or shape.demand.required or partition.name in self._short_of_nodes:
+            if self.depth or rank or shape.demand.required or partition.name in self._short_of_nodes:
                 return unavailable
             self._short_of_nodes.add(partition.name)
             return Verdict(Reason.RESOURCES, NODES_UNAVAILABLE)

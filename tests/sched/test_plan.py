@@ -192,9 +192,17 @@ def test_jobs_whose_nodes_are_out_of_service_are_told_so_and_block_nobody():
     assert started(decided) == [small]
     assert reasons(decided) == {
         needs_n1: "ReqNodeNotAvail, UnavailableNodes:n1",
-        needs_four: "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+        needs_four: "ReqNodeNotAvail, UnavailableNodes:n[1-2]",
         needs_five_cpus: "ReqNodeNotAvail, UnavailableNodes:n[1-2]",
     }
+
+
+def test_fifo_says_of_the_first_job_only_that_its_nodes_are_out_of_service():
+    cluster = cluster_of(nodes=4, cpus=2)
+    cluster.drain("n1", "n2")
+    first = cluster.submit(nodes=4)
+    told = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+    assert reasons(passed(cluster, depth=0)) == {first: told}
 
 
 def test_held_dependent_and_later_jobs_are_left_alone():
