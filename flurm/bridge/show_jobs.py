@@ -167,7 +167,7 @@ def time_limit_min(job: Job, partition: Partition | None) -> int:
 def requested_cpus(job: Job) -> int:
     """CPUs that a job asks for."""
     spec = job.spec
-    return max(spec.min_cpus, (spec.num_tasks or 1) * (spec.cpus_per_task or 1), 1)
+    return max(spec.min_cpus, (spec.num_tasks or 1) * (spec.cpus_per_task or 1), spec.min_nodes, 1)
 
 
 def requested_memory(spec: JobSpec) -> int:
@@ -182,15 +182,19 @@ def _show_state(info: JobInfo, job: Job, version: int) -> None:
     info.state_reason = REASONS.get(job.reason, 0)
     info.state_desc = job.reason_text
     signal_number = job.exit_status & 0x7F
-    if job.state is JobState.FAILED and job.reason is Reason.NON_ZERO_EXIT_CODE and signal_number:
+    if job.state is JobState.FAILED and job.reason in _ENDED_BADLY and signal_number:
         if version <= Version.V22_05:
             info.state_reason = int(JobReason.FAIL_LAUNCH)
+            info.state_desc = None
         else:
             info.state_reason = int(JobReason.FAIL_SIGNAL)
             info.state_desc = f"RaisedSignal:{signal_number}({strsignal(signal_number)})"
     info.exit_code = job.exit_status
     info.derived_ec = job.derived_exit_status
     info.dependency = describe_dependencies(job.dependencies)
+
+
+_ENDED_BADLY = (Reason.NON_ZERO_EXIT_CODE, Reason.RAISED_SIGNAL)
 
 
 def _show_times(info: JobInfo, job: Job, partition: Partition | None) -> None:
@@ -210,8 +214,11 @@ def _show_times(info: JobInfo, job: Job, partition: Partition | None) -> None:
 
 
 def _is_blocked(job: Job) -> bool:
-    """Held, or waiting for other jobs: not eligible yet."""
-    return job.state is JobState.PENDING and (job.priority == 0 or bool(job.dependencies))
+    """Held, or waiting for other jobs: not eligible yet. One requeued in held state has been and stays so."""
+    if job.state is not JobState.PENDING:
+        return False
+    held = job.priority == 0 and not job.requeue_held
+    return held or bool(job.dependencies)
 
 
 def _show_array(info: JobInfo, job: Job) -> None:
