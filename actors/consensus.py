@@ -23,6 +23,7 @@ from flurm.storage.writer import LogWriter
 
 STATE_MANAGER = "flurm_state_manager"
 TICK_S = 0.2
+RECOVER_PATIENCE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,19 @@ class State(msgspec.Struct):
     server: RaftServer
     writer: LogWriter
     store: Store
+    known_index: int = 0
+    """Where the log ended when it was opened: what a state manager wants to have before it goes to work."""
+    asking: Sender | None = None
+    """A state manager that waits for that."""
     subscriber: Pid | None = None
     """The state manager that has asked. Its successor must ask itself: a commit that came to it before what it has to
     read back from the log would leave a gap."""
+
+
+class Impatient(msgspec.Struct, frozen=True):
+    """Timer: this state manager has waited long enough for what the log holds to be committed."""
+
+    sender: Sender
 
 
 class StorageLost(Exception):
@@ -53,7 +64,7 @@ class Consensus(GenServer):
         store.reopen()
         writer = self._start_writer(store)
         member = self.system.env["config"].controller_name
-        state = State(RaftServer(member, [member]), writer, store)
+        state = State(RaftServer(member, [member]), writer, store, known_index=store.segments.last_index)
         self._carry_out(state, state.server.handle(store.recovered()))
         self.send_after(TICK_S, v.Tick(0))
         return Ok(state)
@@ -74,7 +85,9 @@ class Consensus(GenServer):
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
         match request:
             case m.Recover():
-                self._hand_out(state, sender)
+                state.asking = sender
+                self.send_after(RECOVER_PATIENCE_S, Impatient(sender))
+                self._hand_out_if_known(state)
                 return NoReply(state)
             case "status":
                 return Reply(state.server.status(), state)
@@ -94,9 +107,13 @@ class Consensus(GenServer):
         return NoReply(state)
 
     def handle_info(self, message: Any, state: State) -> NoReply:
-        if isinstance(message, v.Tick):
-            self._carry_out(state, state.server.handle(v.Tick(int(self.monotonic_s() * 1000))))
-            self.send_after(TICK_S, message)
+        match message:
+            case v.Tick():
+                self._carry_out(state, state.server.handle(v.Tick(int(self.monotonic_s() * 1000))))
+                self.send_after(TICK_S, message)
+            case Impatient(sender) if sender is state.asking:
+                log.warning("log not committed in time", commit_index=state.server.commit_index)
+                self._hand_out(state, sender)
         return NoReply(state)
 
     def _carry_out(self, state: State, effects: tuple[e.Effect, ...]) -> None:
@@ -114,6 +131,12 @@ class Consensus(GenServer):
                 case e.SteppedDown(term):
                     log.warning("no longer leader", term=term)
         self.system.terms["consensus"] = state.server.status() if effects else self.system.terms.get("consensus")
+        self._hand_out_if_known(state)
+
+    def _hand_out_if_known(self, state: State) -> None:
+        """Nobody should see a state without what the log holds, as it would be before this term's first commit."""
+        if state.asking is not None and state.server.commit_index >= state.known_index:
+            self._hand_out(state, state.asking)
 
     def _hand_out(self, state: State, sender: Sender) -> None:
         """Give a (new) state manager the newest snapshot and every commit since; to it go those that follow.
@@ -125,7 +148,7 @@ class Consensus(GenServer):
         index = newest.index if newest else 0
         entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
         state.writer = self._start_writer(state.store)
-        state.subscriber = sender.pid
+        state.asking, state.subscriber = None, sender.pid
         self.reply(sender, m.Recovered(newest.content if newest else None, index, entries))
 
     def terminate(self, reason: Any, state: State) -> None:

@@ -64,16 +64,20 @@ class StateManager(GenServer):
         return Ok(state)
 
     def _replay(self, state: State, entries: Sequence[Entry]) -> None:
-        """Apply what the log holds. Its effects were carried out then, or their owners find in the state that not."""
+        """Apply what the log holds. Its effects were carried out, or their owners see in the state that they were not."""
         for entry in entries:
             state.index, state.term = entry.index, entry.term
             if entry.kind is EntryKind.COMMAND:
                 state.cluster = apply(state.cluster, _decoded(entry)).cluster
 
     def _publish(self, state: State) -> None:
-        """Let everybody see the state; one that was killed must not put an old one in the place of a newer."""
+        """Let everybody see the state; neither a ghost nor a replay may put an old one in the place of a newer."""
         self.ensure_alive()
-        self.system.terms["cluster"] = state.cluster
+        if state.index >= self._published_index():
+            self.system.terms["cluster"], self.system.terms["cluster_index"] = state.cluster, state.index
+
+    def _published_index(self) -> int:
+        return self.system.terms.get("cluster_index", 0)
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
         match message:
@@ -97,6 +101,7 @@ class StateManager(GenServer):
     def _apply_all(self, state: State, entries: Any, tokens: Any) -> None:
         """Apply a batch, publish the result once, then answer and act: nobody is told of a state not yet visible."""
         cluster = state.cluster
+        published_index = self._published_index()
         effects: list[Effect] = []
         replies: list[tuple[Sender, Reply]] = []
         for entry, token in zip(entries, tokens, strict=True):
@@ -107,7 +112,8 @@ class StateManager(GenServer):
                 continue
             outcome = apply(cluster, token.command if isinstance(token, m.Proposal) else _decoded(entry))
             cluster = outcome.cluster
-            effects.extend(outcome.effects)
+            if entry.index > published_index:
+                effects.extend(outcome.effects)
             if isinstance(token, m.Proposal) and token.reply_to is not None:
                 replies.append((token.reply_to, outcome.reply))
         state.cluster = cluster
