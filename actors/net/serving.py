@@ -22,7 +22,7 @@ from actors.net.names import SystemNames
 from flurm.bridge import queries, replies, requests
 from flurm.bridge.show_nodes import Load
 from flurm.core.effects import Done, Rejected
-from flurm.otp import NoProcess, OtpError, System
+from flurm.otp import NoProcess, OtpError, SystemPort
 from flurm.storage.errors import StorageError, StorageFull
 from protocol.auth import Credential, CredentialError, Identity, ReplayCache, Signer, authenticate
 from protocol.codec import encode_body, message_name
@@ -116,7 +116,7 @@ class Service:
         record = self.terms["decoder"].decode(frame.msg_type, frame.body, frame.version)
         return Exchange(frame, identity, record, peer)
 
-    def answer(self, exchange: Exchange, system: System) -> bytes | None:
+    def answer(self, exchange: Exchange, system: SystemPort) -> bytes | None:
         """The reply to an authentic request; None to close without one.
 
         Raises OtpError when a manager is gone, StorageError when a script could not be stored.
@@ -173,11 +173,11 @@ class Service:
             self.pool.spares += 1
             return True
 
-    def start_spare(self, system: System, pool: str) -> None:
+    def start_spare(self, system: SystemPort, pool: str) -> None:
         """Start a handler from a thread of its own: the caller has a request to serve."""
         threading.Thread(target=self._start_spare, args=(system, pool), daemon=True).start()
 
-    def _start_spare(self, system: System, pool: str) -> None:
+    def _start_spare(self, system: SystemPort, pool: str) -> None:
         try:
             system.start_child(pool, {"spare": True})
         except OtpError as error:
@@ -229,7 +229,7 @@ class Service:
         return self._return_code(answer, Errno.SLURM_PROTOCOL_VERSION_ERROR)
 
 
-def _ask(manager: str, request: m.Request, system: System) -> Any:
+def _ask(manager: str, request: m.Request, system: SystemPort) -> Any:
     """Call a manager, one that is just being restarted too: what nobody has taken was certainly not carried out.
 
     Raises OtpError; of a manager that dies while it has the request nobody knows how far it came.
@@ -244,7 +244,7 @@ def _ask(manager: str, request: m.Request, system: System) -> Any:
                 raise
 
 
-def _await_process(name: str, system: System) -> None:
+def _await_process(name: str, system: SystemPort) -> None:
     """Give the supervisors a moment to bring back a process that is not there."""
     deadline_s = time.monotonic() + RESTART_TIMEOUT_S
     while system.whereis(name) is None and time.monotonic() < deadline_s:

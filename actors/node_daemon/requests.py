@@ -21,7 +21,7 @@ from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.settings import VERSIONS, Settings
 from flurm.node import from_wire, inventory
 from flurm.node.spec import SignalTarget
-from flurm.otp import System
+from flurm.otp import SystemPort
 from protocol.auth import CredentialError, Identity
 from protocol.constants import JOB_STATE_BASE, NO_VAL, JobState, KillFlag, MessageType
 from protocol.credential import check_launch_credential
@@ -72,7 +72,7 @@ def code(number: int) -> Response:
     return Response(MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=int(number)))
 
 
-def answer(exchange: Exchange, system: System) -> Response | None:
+def answer(exchange: Exchange, system: SystemPort) -> Response | None:
     """Serve a request. Raises OtpError where the process that would do it is not there."""
     msg_type = exchange.frame.msg_type
     serve = SERVED.get(msg_type)
@@ -88,33 +88,33 @@ def answer(exchange: Exchange, system: System) -> Response | None:
     return serve(exchange, system)
 
 
-def _is_owner(exchange: Exchange, system: System) -> bool:
+def _is_owner(exchange: Exchange, system: SystemPort) -> bool:
     owner = system.call(m.STEPS, m.OwnerOf(exchange.record.step_id.job_id), CALL_TIMEOUT_S)
     return owner is not None and owner == exchange.identity.uid
 
 
-def _ping(exchange: Exchange, system: System) -> Response:
+def _ping(exchange: Exchange, system: SystemPort) -> Response:
     return Response(MessageType.RESPONSE_PING_SLURMD, registration.ping(system.env["settings"]))
 
 
-def _register(exchange: Exchange, system: System) -> Response:
+def _register(exchange: Exchange, system: SystemPort) -> Response:
     """The controller wants to know: tell it in a message of its own, after this answer."""
     system.cast(m.REGISTRAR, REGISTER)
     return _ping(exchange, system)
 
 
-def _nothing_to_do(exchange: Exchange, system: System) -> Response:
+def _nothing_to_do(exchange: Exchange, system: SystemPort) -> Response:
     return code(0)
 
 
-def _launch_prolog(exchange: Exchange, system: System) -> Response:
+def _launch_prolog(exchange: Exchange, system: SystemPort) -> Response:
     record: PrologLaunch = exchange.record
     job_id = record.job_id or record.slurm_cred.credential.step_id.job_id
     system.cast(m.REPORTER, reports.prolog_complete(job_id, system.env["settings"].node_name))
     return code(0)
 
 
-def _launch_batch(exchange: Exchange, system: System) -> Response:
+def _launch_batch(exchange: Exchange, system: SystemPort) -> Response:
     record: BatchLaunch = exchange.record
     settings: Settings = system.env["settings"]
     credential = record.cred.credential
@@ -140,7 +140,7 @@ def _launch_batch(exchange: Exchange, system: System) -> Response:
     return code(system.call(m.STEPS, m.Launch(spec, allocated_s), CALL_TIMEOUT_S))
 
 
-def _signal_tasks(exchange: Exchange, system: System) -> Response:
+def _signal_tasks(exchange: Exchange, system: SystemPort) -> Response:
     record: SignalTasks = exchange.record
     reached = False
     if record.flags & KillFlag.JOB_BATCH or record.step_id.step_id in (NO_VAL, BATCH_STEP):
@@ -159,7 +159,7 @@ def signal_target(record: SignalTasks) -> SignalTarget | None:
     return None
 
 
-def _terminate(exchange: Exchange, system: System) -> Response:
+def _terminate(exchange: Exchange, system: SystemPort) -> Response:
     record: KillJob = exchange.record
     msg_type = exchange.frame.msg_type
     settings: Settings = system.env["settings"]
@@ -170,20 +170,20 @@ def _terminate(exchange: Exchange, system: System) -> Response:
     return code(Errno.ESLURMD_KILL_JOB_ALREADY_COMPLETE if fate is m.Fate.GONE else 0)
 
 
-def _suspend(exchange: Exchange, system: System) -> Response:
+def _suspend(exchange: Exchange, system: SystemPort) -> Response:
     record: SuspendStep = exchange.record
     job_id = record.job_id or record.step_id.job_id
     reached = system.call(m.STEPS, m.Suspend(job_id, record.op == RESUME), CALL_TIMEOUT_S)
     return code(0 if reached else Errno.ESLURMD_JOB_NOTRUNNING)
 
 
-def _notify(exchange: Exchange, system: System) -> Response:
+def _notify(exchange: Exchange, system: SystemPort) -> Response:
     record: JobNotify = exchange.record
     reached = system.call(m.STEPS, m.Notify(record.step_id.job_id, record.message or ""), CALL_TIMEOUT_S)
     return code(0 if reached else Errno.ESLURM_INVALID_JOB_ID)
 
 
-def _status(exchange: Exchange, system: System) -> Response:
+def _status(exchange: Exchange, system: SystemPort) -> Response:
     env = system.env
     hardware = registration.shape(env["settings"], inventory.hardware())
     steps = system.call(m.STEPS, m.ListSteps(), CALL_TIMEOUT_S)
@@ -194,7 +194,7 @@ def _status(exchange: Exchange, system: System) -> Response:
     return Response(MessageType.RESPONSE_SLURMD_STATUS, body)
 
 
-def _step_stat(exchange: Exchange, system: System) -> Response:
+def _step_stat(exchange: Exchange, system: SystemPort) -> Response:
     settings: Settings = system.env["settings"]
     step = exchange.record
     running = system.call(m.STEPS, m.ListSteps(), CALL_TIMEOUT_S)
@@ -209,16 +209,16 @@ def _step_stat(exchange: Exchange, system: System) -> Response:
     return Response(MessageType.RESPONSE_JOB_STEP_STAT, StepStat(num_tasks=1, jobacct=used, step_pids=where))
 
 
-def _reconfigure(exchange: Exchange, system: System) -> None:
+def _reconfigure(exchange: Exchange, system: SystemPort) -> None:
     system.env["reconfigure"]()
 
 
-def _shutdown(exchange: Exchange, system: System) -> None:
+def _shutdown(exchange: Exchange, system: SystemPort) -> None:
     log.info("shutdown requested", uid=exchange.identity.uid)
     system.env["shutdown"]()
 
 
-SERVED: dict[int, Callable[[Exchange, System], Response | None]] = {
+SERVED: dict[int, Callable[[Exchange, SystemPort], Response | None]] = {
     MessageType.REQUEST_PING: _ping,
     MessageType.REQUEST_NODE_REGISTRATION_STATUS: _register,
     MessageType.REQUEST_HEALTH_CHECK: _nothing_to_do,

@@ -33,6 +33,7 @@ from flurm.otp.messages import (
     StopInit,
     Timeout,
 )
+from flurm.otp.ports import SystemPort
 from flurm.otp.runtime.sender import Sender
 from flurm.otp.runtime.system import System
 from flurm.otp.runtime.timers import TimerRef
@@ -101,6 +102,7 @@ __all__ = [
     "StopInit",
     "Supervisor",
     "System",
+    "SystemPort",
     "Timeout",
     "TimerRef",
     "describe",

@@ -11,15 +11,12 @@ exits, because ports close with their owner; Python's sockets and files do not.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from flurm.otp.messages import Ignore, MonitorRef, NoReply, Ok, Pid, Reply, Stop, StopInit
-
-if TYPE_CHECKING:
-    from flurm.otp.runtime.process import Process
-    from flurm.otp.runtime.sender import Sender
-    from flurm.otp.runtime.system import System
-    from flurm.otp.runtime.timers import TimerRef
+from flurm.otp.ports import ProcessPort, SystemPort
+from flurm.otp.runtime.sender import Sender
+from flurm.otp.runtime.timers import TimerRef
 
 
 class GenServer:
@@ -27,10 +24,10 @@ class GenServer:
 
     vsn: ClassVar[int] = 1
 
-    system: System
+    system: SystemPort
     name: str | None
     pid: Pid
-    _process: Process
+    _process: ProcessPort
 
     def init(self, args: dict[str, Any]) -> Ok | StopInit | Ignore:
         """Build the first state. The starter waits for this; do slow work in `handle_continue`."""

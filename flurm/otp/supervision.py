@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from flurm.otp import specs
+import flurm.otp.specs as specs
 from flurm.otp.errors import is_orderly
 from flurm.otp.specs import (
     ALL_SIGNIFICANT,

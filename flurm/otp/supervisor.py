@@ -5,7 +5,7 @@ Also here: the administrative calls (`System.start_child` and its family) and ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from flurm.otp.errors import Refused, SpecError, StartError, describe
 from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import Exit, NoReply, Ok, Pid, Reply, Stop, StopInit
+from flurm.otp.ports import ProcessPort, SystemPort
 from flurm.otp.specs import BRUTAL, INFINITY, SUPERVISOR, WORKER, Child, Supervisor, resolve
 from flurm.otp.supervision import (
     Ignored,
@@ -27,10 +28,6 @@ from flurm.otp.supervision import (
     StopChildren,
     Supervision,
 )
-
-if TYPE_CHECKING:
-    from flurm.otp.runtime.process import Process
-    from flurm.otp.runtime.system import System
 
 _log = structlog.get_logger(__name__)
 _LEVELS = {"progress": "debug", "restarted": "info"}
@@ -196,13 +193,13 @@ class Administration:
         return answer
 
 
-def root_tree(system: System, process: Process) -> dict[str, Any]:
+def root_tree(system: SystemPort, process: ProcessPort) -> dict[str, Any]:
     """A running process and all below it as nested data."""
     return _node(system, process.name or "", process, process.name, 0, None)
 
 
 def _node(
-    system: System, id: str, process: Process | None, name: str | None, restarts: int, kind: str | None
+    system: SystemPort, id: str, process: ProcessPort | None, name: str | None, restarts: int, kind: str | None
 ) -> dict[str, Any]:
     machine = process.state if process is not None and isinstance(process.module, SupervisorServer) else None
     node: dict[str, Any] = {
@@ -223,7 +220,7 @@ def _node(
     return node
 
 
-def _child_node(system: System, child: Any) -> dict[str, Any]:
+def _child_node(system: SystemPort, child: Any) -> dict[str, Any]:
     process = system.find(child.pid) if child.pid is not None else None
     node = _node(system, child.id, process, child.name, child.restarts, child.spec.kind)
     if child.restarting:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pykka
 import structlog
@@ -27,10 +27,8 @@ import structlog
 from flurm.otp.errors import Crash, ProcessExit, describe, is_orderly
 from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import NO_REPLY, TIMEOUT, Exit, Ignore, MonitorRef, NoReply, Ok, Pid, Reply, Stop, StopInit
+from flurm.otp.ports import SystemPort
 from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Outcome, Sender
-
-if TYPE_CHECKING:
-    from flurm.otp.runtime.system import System
 
 CALL: Final = 0
 CAST: Final = 1
@@ -54,7 +52,7 @@ class Process(pykka.ThreadingActor):
 
     def __init__(
         self,
-        system: System,
+        system: SystemPort,
         module: GenServer,
         args: dict[str, Any],
         pid: Pid,

@@ -7,25 +7,23 @@ the path of a message.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flurm.otp.messages import Down, MonitorRef, Pid
-
-if TYPE_CHECKING:
-    from flurm.otp.runtime.process import Process
+from flurm.otp.ports import ProcessPort
 
 
 class Relations:
     """Mixed into System."""
 
     lock: Any
-    monitored: dict[MonitorRef, Process]
+    monitored: dict[MonitorRef, Any]
 
-    def find(self, target: str | Pid) -> Process | None:
+    def find(self, target: str | Pid) -> ProcessPort | None:
         """See System."""
         raise NotImplementedError
 
-    def monitor(self, watcher: Process, target: str | Pid) -> MonitorRef:
+    def monitor(self, watcher: ProcessPort, target: str | Pid) -> MonitorRef:
         """Have `watcher` told, once, when `target` exits; at once where it is not there."""
         with self.lock:
             watcher.ensure_alive()
@@ -46,12 +44,12 @@ class Relations:
             if watcher is not None:
                 watcher.watching.discard(ref)
 
-    def drop_monitor(self, ref: MonitorRef) -> Process | None:
+    def drop_monitor(self, ref: MonitorRef) -> ProcessPort | None:
         """Forget a monitor on the side of its target; returns the watcher. The runtime's own, under the lock."""
         process = self.monitored.pop(ref, None)
         return process.monitors.pop(ref, None) if process is not None else None
 
-    def send_down(self, watcher: Process, ref: MonitorRef, reason: Any) -> None:
+    def send_down(self, watcher: ProcessPort, ref: MonitorRef, reason: Any) -> None:
         """Tell a watcher, unless it has taken the monitor back; the runtime's own."""
         with self.lock:
             if self.monitored.pop(ref, None) is None:
@@ -59,7 +57,7 @@ class Relations:
             watcher.watching.discard(ref)
         watcher.put_info(Down(ref, ref.target, ref.pid, reason))
 
-    def link(self, process: Process, target: str | Pid) -> None:
+    def link(self, process: ProcessPort, target: str | Pid) -> None:
         """Link `process` and `target`; an exit signal `noproc` where there is no target."""
         with self.lock:
             process.ensure_alive()
@@ -70,7 +68,7 @@ class Relations:
                 return
         process.put_exit(target if isinstance(target, Pid) else None, "noproc")
 
-    def unlink(self, process: Process, target: str | Pid) -> None:
+    def unlink(self, process: ProcessPort, target: str | Pid) -> None:
         """Take a link back."""
         with self.lock:
             other = self.find(target)

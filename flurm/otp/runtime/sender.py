@@ -8,12 +8,10 @@ callee was killed" race safely without a mutex per message.
 from __future__ import annotations
 
 import _thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from flurm.otp.messages import Pid, Response, ResponseDown
-
-if TYPE_CHECKING:
-    from flurm.otp.runtime.process import Process
+from flurm.otp.ports import ProcessPort
 
 ANSWERED: Final = 0
 DOWN: Final = 1
@@ -52,7 +50,7 @@ class Sender(Outcome):
 
     __slots__ = ("callee", "pid")
 
-    def __init__(self, callee: Process, pid: Pid | None) -> None:
+    def __init__(self, callee: ProcessPort, pid: Pid | None) -> None:
         super().__init__()
         self.callee = callee
         self.pid = pid
@@ -68,7 +66,7 @@ class Requester(Sender):
 
     __slots__ = ("process", "tag")
 
-    def __init__(self, callee: Process, process: Process, tag: Any) -> None:
+    def __init__(self, callee: ProcessPort, process: ProcessPort, tag: Any) -> None:
         super().__init__(callee, process.pid)
         self.process = process
         self.tag = tag
