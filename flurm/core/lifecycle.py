@@ -13,8 +13,8 @@ import signal
 
 from flurm.core import arrays
 from flurm.core.commands import ApplyPlan, BatchEnded, EpilogDone, ExpireJobs, LaunchDone, PurgeJobs, Start
-from flurm.core.effects import Effect, JobEnded, LaunchBatch, ScheduleSoon, TerminateJob
-from flurm.core.enums import JobFlag, JobState, NodeFlag, Reason, Refusal
+from flurm.core.effects import Effect, JobEnded, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
+from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
 from flurm.core.outcome import Outcome, rejected
 from flurm.core.placement import check_still_free
 from flurm.core.records import UNLIMITED, Cluster, Job
@@ -228,11 +228,15 @@ def _waiting_again(cluster: Cluster, job: Job, now_s: int, *, reason: Reason, ho
 
 
 def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
-    """One node is clean of the job; when the last one is, the job no longer is COMPLETING."""
+    """One node is clean of the job; when the last one is, the job no longer is COMPLETING.
+
+    A node that is down says so of jobs that it lost: it is asked to register again, and may then be up.
+    """
     node = cluster.nodes.get(command.node)
     job = cluster.jobs.get(command.job_id)
     if node is None or job is None or not job.completing >> node.index & 1:
-        return Outcome(cluster)
+        came_back = node is not None and node.state is NodeState.DOWN
+        return Outcome(cluster, effects=(PingNodes((command.node,)),) if came_back else ())
     cluster = vacate(cluster, job, node, command.now_s)
     completing = job.completing & ~(1 << node.index)
     job = job.with_(completing=completing)

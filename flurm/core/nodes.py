@@ -15,7 +15,11 @@ _LOST_REASONS = (NOT_RESPONDING, "Node unexpectedly rebooted")
 
 
 def register(cluster: Cluster, command: RegisterNode) -> Outcome:
-    """A node daemon has told who it is: the node is up if it has what was configured."""
+    """A node daemon has told who it is: the node is up if it has what was configured.
+
+    A node that was set down and still runs jobs that it lost stays down until it is clean of them: a job that was put
+    back in the queue must not meet its former self there.
+    """
     node = cluster.nodes.get(command.name)
     if node is None:
         return rejected(cluster, Refusal.INVALID_NODE_NAME)
@@ -28,7 +32,7 @@ def register(cluster: Cluster, command: RegisterNode) -> Outcome:
             flags=node.flags | NodeFlag.DRAIN | NodeFlag.INVALID_REG,
             reason=fault, reason_s=command.now_s, reason_uid=cluster.settings.slurm_user_id,
         )  # fmt: skip
-    else:
+    elif node.state is not NodeState.DOWN or set(command.jobs) <= set(node.jobs):
         node = _revived(cluster, node)
     if not node.last_busy_s:
         node = node.with_(last_busy_s=command.now_s)

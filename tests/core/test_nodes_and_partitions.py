@@ -6,7 +6,7 @@ from flurm.core import commands as c
 from flurm.core import snapshot
 from flurm.core.apply import RULES, apply
 from flurm.core.deadlines import due
-from flurm.core.effects import Done, LaunchBatch, Rejected, RuleFailed, TerminateJob
+from flurm.core.effects import Done, LaunchBatch, PingNodes, Rejected, RuleFailed, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState, PartitionState, Reason, Refusal
 from flurm.core.records import Cluster, Node, Partition
 from flurm.core.recovery import outstanding
@@ -51,6 +51,22 @@ def test_a_silent_node_is_marked_first_and_down_when_it_lasts():
     assert world.state(job_id) is JobState.PENDING
     world.register("n1")
     assert world.up("n1")
+
+
+def test_a_node_that_comes_back_with_a_job_it_lost_stays_down_until_it_is_clean_of_it():
+    world = World(nodes=1)
+    job_id = world.start()
+    world.do(c.NodesMissing(now_s=1090, names=("n1",), down=True))
+    world.register("n1", jobs=(job_id,))
+    assert TerminateJob(job_id, ("n1",)) in world.effects
+    assert not world.up("n1")
+    assert not world.node("n1").flags & NodeFlag.NO_RESPOND
+    assert world.schedule() == []
+    world.do(c.EpilogDone(now_s=1091, job_id=job_id, node="n1"))
+    assert PingNodes(("n1",)) in world.effects
+    world.register("n1")
+    assert world.up("n1")
+    assert world.schedule() == [job_id]
 
 
 def test_a_node_with_less_than_configured_is_drained_until_it_has_it():
