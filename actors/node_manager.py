@@ -30,6 +30,8 @@ from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sen
 
 CONSENSUS = "flurm_consensus"
 AGENTS = 16
+REGISTER_BEATS = 20
+"""So many heartbeats from one question to all nodes which jobs they have to the next: what was lost is found then."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ class State(msgspec.Struct):
     heard_s: dict[str, float] = msgspec.field(default_factory=dict)
     waiting: dict[int, Sender] = msgspec.field(default_factory=dict)
     requests: int = 0
+    beats: int = 1
 
 
 class NodeManager(GenServer):
@@ -116,7 +119,7 @@ class NodeManager(GenServer):
     def _send(self, task: agent.Task, state: State, attempt: int = 0) -> None:
         """Give a task to an agent, unless it is under way already or the state no longer asks for it."""
         cluster = self._cluster()
-        if task in state.busy or not agent.is_wanted(task, cluster):
+        if task in state.busy or not agent.is_wanted(task, cluster, again=attempt > 0):
             return
         state.busy.add(task)
         state.requests += 1
@@ -134,7 +137,7 @@ class NodeManager(GenServer):
             return
         if not sent.reached and not state.failures.get(name):
             log.info("node did not answer", node=name, reason=sent.error)
-        if sent.task.kind is agent.Kind.PING:
+        if sent.task.kind in (agent.Kind.PING, agent.Kind.REGISTER):
             if not sent.reached:
                 self._silent(name, state)
             return
@@ -158,8 +161,11 @@ class NodeManager(GenServer):
 
     def _beat(self, state: State) -> None:
         cluster = self._cluster()
-        names = tuple(name for name, node in cluster.nodes.items() if _is_watched(node))
-        self._carry((PingNodes(names),), state)
+        kind = agent.Kind.PING if state.beats % REGISTER_BEATS else agent.Kind.REGISTER
+        state.beats += 1
+        for name, node in cluster.nodes.items():
+            if _is_watched(node):
+                self._send(agent.Task(kind, name), state)
         for job_id in cluster.active:
             job = cluster.jobs[job_id]
             if job.completing:

@@ -18,14 +18,16 @@ from actors.net import rpc
 from flurm.bridge import launch
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, SignalJob, TerminateJob
-from flurm.core.enums import JobState, NodeState
+from flurm.core.enums import JobState, NodeFlag, NodeState
 from flurm.core.records import Cluster, Job, Node
 from flurm.storage.errors import StorageError
 from protocol.constants import MessageType
 from protocol.errors import ProtocolError
-from protocol.versions import OLDEST
+from protocol.versions import OLDEST, Version
 
 TERMINATE_AGAIN_S = 30.0
+_UNKNOWN = (OLDEST, Version.V23_02, Version.V24_11)
+"""A daemon hangs up on versions that it does not know; each release from 22.05 on knows one of these."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class Kind(enum.Enum):
     TERMINATE = "terminate"
     SIGNAL = "signal"
     PING = "ping"
+    REGISTER = "register"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -78,8 +81,8 @@ def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
     return []
 
 
-def is_wanted(task: Task, cluster: Cluster) -> bool:
-    """Whether the state still asks for this."""
+def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
+    """Whether the state still asks for this, or asks `again` after a first attempt."""
     node = cluster.nodes.get(task.node)
     if node is None:
         return False
@@ -88,7 +91,9 @@ def is_wanted(task: Task, cluster: Cluster) -> bool:
         case Kind.LAUNCH:
             return job is not None and job.state is JobState.RUNNING and job.launch == "wanted"
         case Kind.TERMINATE:
-            return job is None or bool(job.completing >> node.index & 1) or job.id not in node.jobs
+            if job is None or job.completing >> node.index & 1:
+                return True
+            return job.id not in node.jobs and (not again or node.state is NodeState.DOWN)
         case Kind.SIGNAL:
             return job is not None and job.state in (JobState.RUNNING, JobState.SUSPENDED)
     return True
@@ -114,12 +119,13 @@ def _version(node: Node) -> int:
     return node.facts.protocol_version if node.facts and node.facts.protocol_version else OLDEST
 
 
-def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any]) -> rpc.Answer:
+def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any], version: int | None = None) -> rpc.Answer:
     config = env["config"]
     address = (node.address or node.hostname or node.name, node.port)
     return rpc.call(
-        address, msg_type, record, version=_version(node), signer=env["signer"], timeout_s=config.message_timeout
-    )
+        address, msg_type, record, version=version or _version(node), signer=env["signer"],
+        timeout_s=config.message_timeout,
+    )  # fmt: skip
 
 
 def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
@@ -141,7 +147,7 @@ def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
 
 def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
     job: Job | None = cluster.jobs.get(task.job_id)
-    if node.state is NodeState.DOWN and job is None:
+    if job is None and node.state is NodeState.DOWN and node.flags & NodeFlag.NO_RESPOND:
         return Sent(task, attempt, reached=True, done=True)
     msg_type, record = launch.termination(
         task.job_id, job, node, version=_version(node), now_s=int(time.time()), cluster=cluster
@@ -161,10 +167,28 @@ def _signal(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
 
 
 def _ping(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
-    registered = node.facts is not None and node.state is NodeState.IDLE
-    msg_type = MessageType.REQUEST_PING if registered else MessageType.REQUEST_NODE_REGISTRATION_STATUS
-    _call(node, msg_type, None, env)
+    if node.facts is None or node.state is not NodeState.IDLE:
+        return _register(task, attempt, cluster, node, env)
+    _call(node, MessageType.REQUEST_PING, None, env)
     return Sent(task, attempt, reached=True, done=True)
 
 
-_DO = {Kind.LAUNCH: _launch, Kind.TERMINATE: _terminate, Kind.SIGNAL: _signal, Kind.PING: _ping}
+def _register(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Ask a daemon to register; one that never did is asked in one version after the other until it answers."""
+    versions = [_version(node)] if node.facts else list(_UNKNOWN)
+    while True:
+        try:
+            _call(node, MessageType.REQUEST_NODE_REGISTRATION_STATUS, None, env, versions.pop(0))
+            return Sent(task, attempt, reached=True, done=True)
+        except rpc.NoAnswer:
+            if not versions:
+                raise
+
+
+_DO = {
+    Kind.LAUNCH: _launch,
+    Kind.TERMINATE: _terminate,
+    Kind.SIGNAL: _signal,
+    Kind.PING: _ping,
+    Kind.REGISTER: _register,
+}

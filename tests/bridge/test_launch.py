@@ -140,6 +140,7 @@ def test_the_node_is_told_how_the_job_ended(state, msg_type, sent_state):
         (0, False, False),
         (Errno.ESLURM_DUPLICATE_JOB_ID, False, False),
         (11, True, True),
+        (Errno.ESLURMD_CREDENTIAL_REVOKED, True, True),
         (Errno.ESLURMD_INVALID_JOB_CREDENTIAL, True, False),
         (Errno.ESLURMD_CREATE_BATCH_DIR_ERROR, True, False),
     ],

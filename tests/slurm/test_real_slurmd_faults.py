@@ -83,14 +83,18 @@ def test_the_exit_code_arrives_after_the_controller_was_killed_and_restarted(sit
     ended, running = (submit(site.sandbox, "-w n3", c) for c in ("sleep 1; exit 17", "sleep 6; exit 18"))
     for job in (ended, running):
         await_job(site.sandbox, job, "RUNNING")
-    site.sandbox.run("kill -KILL $(pgrep -f 'flurm foreground')")
-    site.flurm.controller.wait()
+    kill_controller(site.sandbox, site.flurm)
     await_ended(site.sandbox, "sleep 1")
     site.flurm.controller = spawn(site.sandbox, "flurm")
     for job, code in ((ended, "17:0"), (running, "18:0")):
         await_job(site.sandbox, job, "FAILED", deadline_s=60)
         assert field(site.sandbox, job, "ExitCode") == code
     await_node(site.sandbox, "n3")
+
+
+def kill_controller(sandbox: Sandbox, flurm: Flurm) -> None:
+    sandbox.run("kill -KILL $(pgrep -f '^[^ ]*python[^ ]* [^ ]*flurm foreground')")
+    flurm.controller.wait()
 
 
 def await_ended(sandbox: Sandbox, command: str, deadline_s: float = 20) -> None:
@@ -123,11 +127,11 @@ def test_a_job_under_real_slurmd_ends_when_its_time_is_up(site: Site) -> None:
 
 
 @pytest.mark.trixie
-def test_slurmd_of_the_newest_tested_release_runs_a_batch_job() -> None:
+def test_slurmd_24_11_runs_batch_jobs_and_is_found_by_a_controller_that_has_forgotten_it() -> None:
     if reason := why_not("24.11"):
         pytest.skip(reason)
     with Sandbox(roots.ensure()) as sandbox:
-        start_flurm(sandbox, slurm_conf(), nodes=("n1",))
+        flurm = start_flurm(sandbox, slurm_conf(), nodes=("n1",), settings=SETTINGS)
         start_real_slurmd(sandbox, "n3", slurm_conf(), foreign=True)
         for node in ("n1", "n3"):
             await_node(sandbox, node)
@@ -136,8 +140,12 @@ def test_slurmd_of_the_newest_tested_release_runs_a_batch_job() -> None:
         await_job(sandbox, job, "FAILED")
         assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "n3 300\nalice\n"
         assert field(sandbox, job, "ExitCode") == "3:0"
-        ended = submit(sandbox, "-w n[1,3] -N 2", "sleep 60")
-        await_job(sandbox, ended, "RUNNING")
-        assert sandbox.run(f"scancel {ended}", "alice").exit == 0
+        both = submit(sandbox, "-w n[1,3] -N 2", "sleep 60")
+        await_job(sandbox, both, "RUNNING")
+        assert sandbox.run(f"scancel {both}", "alice").exit == 0
         for node in ("n1", "n3"):
             await_node(sandbox, node)
+        kill_controller(sandbox, flurm)
+        sandbox.run(f"rm -r {CLUSTER_DIR}/flurm")
+        spawn(sandbox, "flurm")
+        await_node(sandbox, "n3")
