@@ -48,7 +48,8 @@ def _run(arguments: argparse.Namespace, directory: Path) -> int:
         print(f"[{time.monotonic() - begun_s:5.0f} s] {text}", file=sys.stderr, flush=True)
 
     if arguments.profile:
-        print(profile.profile(arguments.profile, directory, progress, arguments.rows, arguments.raw))
+        shown = {"rows": arguments.rows, "raw": arguments.raw, "process": arguments.process}
+        print(profile.profile(arguments.profile, directory, progress, **shown))
         return 0
     sizes = QUICK if arguments.quick else FULL
     report = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--profile", choices=profile.LOADS, help="profile FLURM under one load instead")
     parser.add_argument("--rows", type=int, default=15, help="how many costs a profile shows (default: %(default)s)")
+    parser.add_argument(
+        "--process", type=int, default=0, help="which to sample: 0 the controller, 1 its node, and so on"
+    )
     parser.add_argument("--raw", metavar="FILE", help="keep the profile's stacks, as flame graph tools read them")
     return parser
 

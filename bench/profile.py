@@ -26,8 +26,13 @@ LOADS = ("submit", "ping", "jobs", "short")
 Stacks = list[tuple[tuple[str, ...], int]]
 
 
-def profile(kind: str, directory: Path, progress: Callable[[str], None], rows: int, raw: str | None) -> str:
-    """Run the load under the profiler and return the costs as text. Raises BenchError."""
+def profile(
+    kind: str, directory: Path, progress: Callable[[str], None], *, rows: int, raw: str | None, process: int = 0
+) -> str:
+    """Run the load under the profiler and return the costs as text. Raises BenchError.
+
+    `process` 0 samples the controller, 1 and on those that it has started: its node, and what that has started.
+    """
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         raise BenchError(f"needs py-spy: {Path(sys.executable).parent}/pip install py-spy")
@@ -37,16 +42,17 @@ def profile(kind: str, directory: Path, progress: Callable[[str], None], rows: i
             progress(f"submitting {FILLING_JOBS} jobs")
             side.load("submit", FILLING_JOBS, SUBMIT_THREADS)
         progress(f"measuring {kind}, then profiling it")
-        before = _usage(side.pid)
+        family = _family(side.pid)
+        before = {pid: _Usage.of(pid) for pid in family}
         alone = _work(kind, side)
-        used = _usage(side.pid).since(before)
+        used = [_Usage.of(pid).since(before[pid]).shown(f"{pid} {_name(pid)}", alone.count) for pid in family]
         samples = directory / "stacks"
-        profiler = _record(spy, side.pid, samples)
+        profiler = _record(spy, family[process], samples)
         profiled = _work(kind, side)
         _finish(profiler)
     if raw:
         shutil.copyfile(samples, raw)
-    head = [_result(kind, alone), used.shown(alone.count), f"while profiled: {_result(kind, profiled)}"]
+    head = [_result(kind, alone), *used, f"while profiled: {_result(kind, profiled)}"]
     return "\n".join([*head, "", *costs(read_stacks(samples.read_text()), rows)])
 
 
@@ -115,39 +121,47 @@ def _section(title: str, counter: collections.Counter[str], total: int, rows: in
 
 @dataclass(frozen=True)
 class _Usage:
-    """What a process has used: processor seconds, context switches (of its own accord, or not), threads it has now."""
+    """What a process has used: processor seconds, its ended children's among them; context switches of each thread."""
 
     user_s: float
     system_s: float
-    voluntary: int
-    involuntary: int
-    threads: int
+    children_s: float
+    switches: dict[str, int]
+
+    @staticmethod
+    def of(pid: int) -> _Usage:
+        ticks = os.sysconf("SC_CLK_TCK")
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        user_s, system_s, *children_s = (int(field) / ticks for field in stat[11:15])
+        switches = {task.name: _switches(task) for task in Path(f"/proc/{pid}/task").iterdir()}
+        return _Usage(user_s, system_s, sum(children_s), switches)
 
     def since(self, before: _Usage) -> _Usage:
-        return _Usage(
-            self.user_s - before.user_s,
-            self.system_s - before.system_s,
-            self.voluntary - before.voluntary,
-            self.involuntary - before.involuntary,
-            self.threads,
-        )
+        switches = {thread: count - before.switches.get(thread, 0) for thread, count in self.switches.items()}
+        children_s = self.children_s - before.children_s
+        return _Usage(self.user_s - before.user_s, self.system_s - before.system_s, children_s, switches)
 
-    def shown(self, requests: int) -> str:
-        each_ms = (self.user_s + self.system_s) / requests * 1e3
+    def shown(self, what: str, requests: int) -> str:
+        own_ms = (self.user_s + self.system_s) / requests * 1e3
+        switches = sum(self.switches.values()) / requests
         return (
-            f"the controller used {self.user_s:.2f} s in user mode and {self.system_s:.2f} s in the kernel,"
-            f" {each_ms:.3f} ms per request; {self.voluntary / requests:.1f} + {self.involuntary / requests:.1f}"
-            f" context switches per request, in {self.threads} threads"
+            f"{what} used {own_ms:.3f} ms of processor time per request ({self.user_s:.2f} s in user mode,"
+            f" {self.system_s:.2f} s in the kernel), its ended children {self.children_s / requests * 1e3:.3f} ms;"
+            f" {switches:.1f} context switches per request, in {len(self.switches)} threads"
         )
 
 
-def _usage(pid: int) -> _Usage:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = os.sysconf("SC_CLK_TCK")
-    switches = [0, 0]
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    for task in tasks:
-        lines = (task / "status").read_text().splitlines()
-        for index, line in enumerate(line for line in lines if "ctxt_switches" in line):
-            switches[index] += int(line.split()[1])
-    return _Usage(int(fields[11]) / ticks, int(fields[12]) / ticks, switches[0], switches[1], len(tasks))
+def _switches(task: Path) -> int:
+    lines = (task / "status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all that descend from it, the eldest first."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(each for path in children for child in path.read_text().split() for each in _family(int(child)))]
+
+
+def _name(pid: int) -> str:
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return " ".join(Path(word).name for word in words[:4] if word)
