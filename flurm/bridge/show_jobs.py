@@ -214,11 +214,9 @@ def _show_times(info: JobInfo, job: Job, partition: Partition | None) -> None:
 
 
 def _is_blocked(job: Job) -> bool:
-    """Held, or waiting for other jobs: not eligible yet. One requeued in held state has been and stays so."""
-    if job.state is not JobState.PENDING:
-        return False
-    held = job.priority == 0 and not job.requeue_held
-    return held or bool(job.dependencies)
+    """Held without a begin time, or waiting for other jobs: nobody knows when it is eligible."""
+    held = job.priority == 0 and not job.spec.begin_s
+    return job.state is JobState.PENDING and (held or bool(job.dependencies))
 
 
 def _show_array(info: JobInfo, job: Job) -> None:

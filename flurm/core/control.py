@@ -147,9 +147,10 @@ def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected |
     limit = changes.get("time_limit_min")
     if isinstance(limit, int) and not operator and not _may_set_limit(cluster, job, limit):
         return Rejected(Refusal.ACCESS_DENIED)
+    if job.is_pending and job.priority == 0 and command.priority not in (None, 0, UNLIMITED):
+        return Rejected(Refusal.JOB_HELD)
     if command.priority is not None and not operator and not _may_set_priority(job, command):
-        held = job.priority == 0 and command.priority != UNLIMITED
-        return Rejected(Refusal.JOB_HELD if held else Refusal.ACCESS_DENIED)
+        return Rejected(Refusal.ACCESS_DENIED)
     return _check_nodes(cluster, job, changes)
 
 
@@ -221,7 +222,7 @@ def _with_priority(cluster: Cluster, job: Job, command: UpdateJob) -> tuple[Clus
         if job.state is not JobState.PENDING:
             reason = Reason.HELD_ADMIN if kind == "admin" else Reason.HELD_USER
             return cluster, job.with_(priority=0, hold=kind, reason=reason)
-        return cluster, job.with_(priority=0, hold=kind, eligible_s=0)
+        return cluster, job.with_(priority=0, hold=kind, eligible_s=job.spec.begin_s)
     if command.priority == UNLIMITED:
         if job.priority:
             return cluster, job

@@ -83,7 +83,13 @@ def apply_plan(cluster: Cluster, command: ApplyPlan) -> Outcome:
         changed = True
     if changed:
         cluster = cluster.with_(jobs_changed_s=command.now_s, nodes_changed_s=command.now_s)
+    if effects and _anybody_waits_for_a_begin(cluster):
+        return retest_dependents(cluster, command.now_s, (*effects, ScheduleSoon()))
     return Outcome(cluster, effects=tuple(effects))
+
+
+def _anybody_waits_for_a_begin(cluster: Cluster) -> bool:
+    return any(d.kind == "after" for job_id in cluster.dependent for d in cluster.jobs[job_id].dependencies)
 
 
 def _startable(cluster: Cluster, start: Start) -> Job | None:

@@ -33,7 +33,7 @@ def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
     )
     if command.hold or priority == 0:
         by_user = not is_operator(cluster, spec.user_id) or command.hold
-        job = job.with_(hold="user" if by_user else "admin", eligible_s=0)
+        job = job.with_(hold="user" if by_user else "admin", eligible_s=spec.begin_s)
     if command.array is not None:
         request = arrays.parse(command.array, cluster.settings.max_array_size)
         assert request is not None
@@ -134,8 +134,8 @@ def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
 def _held(job: Job) -> Job:
     """A held job waits for nothing else, and what it depends on is not looked at until it is released."""
     reason = Reason.HELD_ADMIN if job.hold == "admin" else Reason.HELD_USER
-    text, start_s = (REQUEUED_HELD, job.spec.begin_s) if job.requeue_held else (None, 0)
-    return job.with_(reason=reason, reason_text=text, start_s=start_s, planned_nodes=0)
+    text = REQUEUED_HELD if job.requeue_held else None
+    return job.with_(reason=reason, reason_text=text, start_s=job.spec.begin_s, planned_nodes=0)
 
 
 REQUEUED_HELD = "job requeued in held state"

@@ -91,6 +91,14 @@ def test_a_job_whose_dependency_never_comes_true_ends_where_that_is_wished_and_t
     assert (world.job(second).reason, world.state(patient)) == (Reason.DEPENDENCY_NEVER_SATISFIED, JobState.PENDING)
 
 
+def test_a_job_that_comes_after_another_may_start_when_that_has_begun():
+    world = World()
+    first = world.submit()
+    second = world.submit(dependency=f"after:{first}")
+    assert world.schedule() == [first]
+    assert world.schedule() == [second]
+
+
 def test_a_job_submitted_when_its_dependency_has_failed_ends_at_the_next_look_at_the_clock():
     world = World()
     first = world.start()

@@ -214,6 +214,21 @@ def test_what_waits_for_a_larger_partition_or_an_unknown_job_is_refused_where_th
     assert world.refused(strict=True, dependency="afterok:99999") is Refusal.DEPENDENCY
 
 
+def test_a_held_job_is_given_a_priority_by_its_release_alone():
+    world = World()
+    job_id = world.submit(hold=True)
+    for user in (ALICE, ROOT):
+        assert code(world.update(job_id, user=user, priority=777)) is Refusal.JOB_HELD
+    world.update(job_id, priority=UNLIMITED)
+    assert world.update(job_id, user=ROOT, priority=777) == Done()
+
+
+def test_a_held_job_with_a_begin_time_tells_it():
+    world = World()
+    job = world.job(world.submit(hold=True, begin_s=5000))
+    assert (job.eligible_s, job.start_s, job.reason) == (5000, 5000, Reason.HELD_USER)
+
+
 def test_time_is_up():
     world = World()
     job_id = world.start(time_limit_min=5)
