@@ -88,8 +88,8 @@ wait $D RUNNING
 alice: scontrol requeue $D
 
 ## update_of_a_pending_job
-A = alice: sbatch -H --wrap true
-alice: scontrol update jobid=$A TimeLimit=5 JobName=renamed Comment='a new comment' Nice=7
+A = alice: sbatch -H --begin=2031-05-06T07:08:09 --wrap true
+alice: scontrol update jobid=$A TimeLimit=5 JobName=renamed Comment='a new comment'
 @22.05 alice: scontrol update jobid=$A Partition=long
 alice: scontrol update jobid=$A Features=big
 alice: scontrol update jobid=$A NumNodes=2
@@ -103,6 +103,15 @@ root: scontrol update jobid=$A Priority=777
 alice: squeue -h -j $A -o '%Q|%T'
 alice: scontrol update jobid=$A Priority=0
 alice: squeue -h -j $A -o '%Q|%r|%T'
+
+## update_of_the_nice_value
+A = alice: sbatch --begin=2031-05-06T07:08:09 --wrap true
+alice: scontrol update jobid=$A Nice=7
+alice: squeue -h -j $A -o '%y|%T'
+alice: scontrol update jobid=$A Nice=3
+alice: squeue -h -j $A -o '%y|%T'
+root: scontrol update jobid=$A Nice=-3
+alice: squeue -h -j $A -o '%y|%T'
 
 ## update_that_is_refused
 A = alice: sbatch -H -t 5 --wrap true
@@ -170,6 +179,7 @@ wait $C COMPLETED
 alice: scontrol wait_job $C
 
 ## show_of_an_array
+hide EligibleTime=(\S+)
 A = alice: sbatch -a 0-2%1 -J shownarray --wrap 'sleep 60'
 wait ${A}_0 RUNNING
 until JobArrayTaskLimit in alice: squeue -h -j $A -o %r

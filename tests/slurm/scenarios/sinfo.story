@@ -43,7 +43,7 @@ alice: sinfo
 alice: sinfo -R
 alice: sinfo -d
 root: scontrol update nodename=n4 state=resume
-until idle idle idle idle in alice: echo $(sinfo -h -N -p debug -o %T)
+until idle idle idle idle. in alice: echo "$(echo $(sinfo -h -N -p debug -o %T))."
 alice: sinfo -h -n n4 -p debug -o %T
 
 ## filters
