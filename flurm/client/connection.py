@@ -56,8 +56,9 @@ class Controller:
                 answer = call(each, msg_type, record, version=VERSION, signer=self.signer, timeout_s=self.timeout_s)
             except (Unreachable, ProtocolError):
                 continue
-            if isinstance(answer.body, ReturnCode | ReturnCodeText) and answer.msg_type in _PLAIN_ANSWERS:
-                if number := _signed(answer.body.return_code):
+            if isinstance(answer.body, ReturnCode | ReturnCodeText):
+                number = _signed(answer.body.return_code) if answer.msg_type in _PLAIN_ANSWERS else 0
+                if number:
                     raise Refused(number, getattr(answer.body, "err_msg", None))
             if answer.body is not None:
                 return answer.body

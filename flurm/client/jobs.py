@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 from flurm.client.texts import amount
 from protocol.constants import INFINITE, MEM_PER_CPU, NO_VAL, JobReason, JobState, NodeState
@@ -83,7 +84,7 @@ def task_text(job: JobInfo) -> str:
 
 
 def _regular(ids: list[int]) -> str:
-    steps = {after - before for before, after in zip(ids, ids[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(ids)}
     if ids[-1] - ids[0] > _SHORTEST_STEPPED and len(steps) == 1 and (step := steps.pop()) > 1:
         return f"{ids[0]}-{ids[-1]}:{step}"
     return ""

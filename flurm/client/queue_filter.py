@@ -158,11 +158,10 @@ def _start(job: JobInfo, view: View) -> float:
     return job.start_time or float("inf")
 
 
-def _job_number(job: JobInfo) -> tuple[int, int, int]:
-    task = -1 if job.array_task_id == NO_VAL else job.array_task_id
+def _job_number(job: JobInfo) -> tuple[int, int]:
     if job.het_job_id:
-        return job.het_job_id, job.het_job_offset, 0
-    return job.array_job_id or job.job_id, task, job.job_id
+        return job.het_job_id, job.het_job_offset
+    return job.array_job_id or job.job_id, job.array_task_id
 
 
 Key = Callable[[Any, View], Any]
@@ -188,9 +187,9 @@ _JOB_KEYS: dict[str, Key] = {
     "M": lambda job, view: jobs.seconds_used(job, view.now_s),
     "n": lambda job, view: job.req_nodes or "",
     "N": lambda job, view: job.nodes or "",
-    "p": lambda job, view: job.priority,
+    "p": lambda job, view: (job.priority, _job_number(job)[0]),
     "P": lambda job, view: job.partition or "",
-    "Q": lambda job, view: job.priority,
+    "Q": lambda job, view: (job.priority, _job_number(job)[0]),
     "S": _start,
     "t": lambda job, view: job_state_compact(job.job_state),
     "T": lambda job, view: job_state(job.job_state),

@@ -94,12 +94,12 @@ def _script(typed: Mapping[str, str | None], operands: list[str]) -> Script:
         text = b""
     except OSError:
         raise CommandError(f"sbatch: error: Unable to open file {path}") from None
-    return Script(_checked(text), Path(path).name, [_full_path(os.getcwd(), path), *operands[1:]])
+    return Script(_checked(text), Path(path).name, [_full_path(".", path), *operands[1:]])
 
 
 def _full_path(directory: str, path: str) -> str:
-    full = os.path.normpath(os.path.join(directory, path))
-    return full if os.path.exists(full) else path
+    full = Path(os.path.normpath(Path.cwd() / directory / path))
+    return str(full) if full.exists() else path
 
 
 def _found_from(directory: str, argv: list[str], operands: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import resource
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 __all__ = ["exported", "own_variables"]
 
@@ -54,7 +55,7 @@ def own_variables(options: Mapping[str, str | None], job_name: str, tasks: int |
     os.umask(mask)
     own |= {
         "SLURM_PRIO_PROCESS": str(os.getpriority(os.PRIO_PROCESS, 0)),
-        "SLURM_SUBMIT_DIR": os.getcwd(),
+        "SLURM_SUBMIT_DIR": str(Path.cwd()),
         "SLURM_SUBMIT_HOST": socket.gethostname().partition(".")[0],
         "SLURM_UMASK": f"{mask:04o}",
     }

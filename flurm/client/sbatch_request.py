@@ -6,6 +6,7 @@ import os
 import re
 import signal as signals
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from flurm.client.errors import CommandError
@@ -110,7 +111,7 @@ def describe(options: Options, script: Script, submit_line: str, now_s: float) -
     """The job description for these options. Raises CommandError for what makes no sense."""
     counts = _counts(options)
     name = options.get("job_name") or script.name
-    work_dir = os.path.abspath(options.get("chdir") or os.getcwd())
+    work_dir = os.path.normpath(Path.cwd() / (options.get("chdir") or "."))
     job = JobDescription(
         contiguous=int("contiguous" in options),
         task_dist=_TASK_DIST_UNSET,

@@ -74,7 +74,8 @@ def _jobs(which: str | None, settings: Settings, controller: Ask) -> int:
         found = _picked(found, selector)
     if not found:
         if selector is not None:
-            raise CommandError(f"Job {which} not found")
+            print(f"Job {which} not found")
+            return 1
         print("No jobs in the system")
     if settings.json:
         from flurm.client.json_out import jobs_document, print_document
@@ -225,7 +226,7 @@ def _natural(name: str) -> tuple[str, int]:
 
 
 def _daemons(which: str | None) -> int:
-    print("slurmctld slurmd ")
+    print("slurmctld slurmd")
     return 0
 
 

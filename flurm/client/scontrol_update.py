@@ -133,7 +133,7 @@ def _yes(field: str) -> Setter:
 _JOB: dict[str, Setter] = {
     "account": _text("account"),
     "admincomment": _text("admin_comment"),
-    "arraytaskthrottle": lambda job, value: setattr(job, "array_inx", f"%{_number('ArrayTaskThrottle', value)}"),
+    "arraytaskthrottle": lambda job, value: setattr(job, "array_inx", str(_number("ArrayTaskThrottle", value))),
     "burstbuffer": _text("burst_buffer"),
     "clusterfeatures": _text("cluster_features"),
     "comment": _text("comment"),
@@ -219,7 +219,8 @@ def _set_time(change: Change, field: str, name: str, value: str) -> None:
     try:
         minutes = parse_minutes(value.lstrip("+-") if sign else value)
     except ValueError:
-        raise CommandError(f"scontrol: error: Invalid {name} value") from None
+        label = "TimeMin" if field == "time_min" else "TimeLimit"
+        raise CommandError(f"scontrol: error: Invalid {label} value") from None
     if sign:
         change.time_shift = -minutes if sign == "-" else minutes
     else:

@@ -62,7 +62,8 @@ def _node_lines(node: NodeInfo, partitions: Sequence[str]) -> Iterator[str]:
         f" Sockets={node.sockets} Boards={node.boards}"
     )
     if node.core_spec_cnt or node.cpu_spec_list or node.mem_spec_limit:
-        yield f"CoreSpecCount={node.core_spec_cnt} CPUSpecList={or_null(node.cpu_spec_list)} MemSpecLimit={node.mem_spec_limit}"
+        cpus = or_null(node.cpu_spec_list)
+        yield f"CoreSpecCount={node.core_spec_cnt} CPUSpecList={cpus} MemSpecLimit={node.mem_spec_limit}"
     state = "+".join([node_base_word(node.node_state), *node_flag_words(node.node_state)])
     owner = "N/A" if node.owner == NO_VAL else f"{user_name(node.owner)}({node.owner})"
     yield (
@@ -115,7 +116,8 @@ def _partition_lines(part: PartitionInfo) -> Iterator[str]:
     qos = f"DenyQos={part.deny_qos}" if part.deny_qos else f"AllowQos={part.allow_qos or 'ALL'}"
     yield f"AllowGroups={part.allow_groups or 'ALL'} {accounts} {qos}"
     alternate = f" Alternate={part.alternate}" if part.alternate else ""
-    yield f"AllocNodes={part.allow_alloc_nodes or 'ALL'} Default={yes(PartitionFlag.DEFAULT)} QoS={part.qos_char or 'N/A'}{alternate}"
+    allocating, default = part.allow_alloc_nodes or "ALL", yes(PartitionFlag.DEFAULT)
+    yield f"AllocNodes={allocating} Default={default} QoS={part.qos_char or 'N/A'}{alternate}"
     yield (
         f"DefaultTime={_span(part.default_time, 'NONE')} DisableRootJobs={yes(PartitionFlag.NO_ROOT)}"
         f" ExclusiveUser={yes(PartitionFlag.EXCLUSIVE_USER)} GraceTime={part.grace_time}"

@@ -56,9 +56,8 @@ def _who(job: JobInfo) -> Iterator[str]:
         f"UserId={user_name(job.user_id)}({job.user_id}) GroupId={group_name(job.group_id)}({job.group_id})"
         f" MCS_label={job.mcs_label or 'N/A'}"
     )
-    wckey = f" WCKey={job.wckey}" if job.wckey else ""
     nice = nice_value(job.nice)
-    yield f"Priority={job.priority} Nice={nice} Account={or_null(job.account)} QOS={or_null(job.qos)}{wckey}"
+    yield f"Priority={job.priority} Nice={nice} Account={or_null(job.account)} QOS={or_null(job.qos)}"
     reason = jobs.reason(job).replace(" ", "_")
     yield f"JobState={job_state(job.job_state)} Reason={reason} Dependency={or_null(job.dependency)}"
 
@@ -257,6 +256,8 @@ def _files(job: JobInfo) -> Iterator[str]:
         yield f"CronJob=Yes CrontabSpec={job.cronspec}"
     if job.bitflags & (JobFlag.KILL_INV_DEP | JobFlag.NO_KILL_INV_DEP):
         yield f"KillOInInvalidDependent={'Yes' if job.bitflags & JobFlag.KILL_INV_DEP else 'No'}"
+    if speeds := _cpu_frequency(job):
+        yield speeds
     yield "Power="
     for title, name in _TRES_LINES:
         if value := getattr(job, name):
@@ -264,6 +265,14 @@ def _files(job: JobInfo) -> Iterator[str]:
     if job.mail_type and job.mail_user:
         words = [word for flag, word in _MAIL_WORDS if job.mail_type & flag]
         yield f"MailUser={job.mail_user} MailType={','.join(words)}"
+
+
+_SPEEDS = {0x80000001: "Low", 0x80000002: "Medium", 0x80000003: "High", 0x80000004: "HighM1"}
+
+
+def _cpu_frequency(job: JobInfo) -> str:
+    given = (("CPU_min_freq", job.cpu_freq_min), ("CPU_max_freq", job.cpu_freq_max))
+    return "".join(f"{title}={_SPEEDS.get(value, value)} " for title, value in given if value not in (0, NO_VAL))
 
 
 def _default_output(job: JobInfo) -> str:

@@ -14,10 +14,10 @@ from flurm.client.errors import CommandError, Refused
 from flurm.client.layout import Column, long_format, render, short_format
 from flurm.client.options import flag, parse, takes
 from flurm.client.sinfo_fields import LETTERS, WORDS, View
-from flurm.client.sinfo_groups import Group, group_nodes, sort_groups
+from flurm.client.sinfo_groups import group_nodes, sort_groups
 from flurm.client.states import NODE_STATE_WORDS, node_state
 from flurm.client.texts import clock
-from protocol.constants import MessageType, NodeState, NodeStateFlag, ShowFlag
+from protocol.constants import MessageType, NodeState, NodeStateFlag, PartitionFlag, ShowFlag
 from protocol.hostlist import expand
 from protocol.messages import (
     NodeInfo,
@@ -213,11 +213,9 @@ def lines(request: Request, parts: Sequence[PartitionInfo], nodes: Sequence[Node
     kind = _kind(request)
     columns = _columns(request, kind, nodes)
     by_node = request.has("Node")
-    groups = group_nodes(wanted, nodes, request.shows, _alike(columns), one_each=by_node)
+    groups = group_nodes(wanted, nodes, request.shows, _alike(columns, by_node=by_node), _parts_alike(columns))
     if by_node or request.has("list_reasons"):
         groups = [group for group in groups if group.nodes]
-    if request.has("list_reasons") and not _shows_partition(columns):
-        groups = _over_partitions(groups, _alike(columns))
     default_order = "N" if by_node else "E,H,N" if kind.startswith("reasons") else "#P,-t"
     if kind.startswith("reasons"):
         groups = sort_groups(groups, "N")
@@ -245,25 +243,42 @@ def _columns(request: Request, kind: str, nodes: Sequence[NodeInfo]) -> list[Col
         return long_format(words, WORDS, "sinfo: error: Invalid job format specification")
     text = request.options.get("format")
     if not text:
-        widest = max([len(node.name or "") for node in nodes] + [10])
+        widest = max([len(node.name or "") for node in nodes] + [9])
         text = _FORMATS[kind].replace("%N|", f"%{widest}N ")
     return short_format(text, LETTERS, _COMPLAINT)
 
 
-_GROUPING = {
-    "STATE": lambda node: node_state(node.node_state),
-    "CPUS": lambda node: node.cpus,
-}
-"""Fields whose values must agree on a line; most only do with `-e`, else a range or `+` is shown."""
-
-
-def _alike(columns: Sequence[Column]) -> Callable[[NodeInfo], object]:
+def _alike(columns: Sequence[Column], *, by_node: bool) -> Callable[[NodeInfo], object]:
     """What nodes must have in common to share a line: the fields shown that cannot be summed up."""
+    if by_node:
+        return lambda node: node.name
     headers = {each.field.header for each in columns if each.field}
-    tests: list[Callable[[NodeInfo], object]] = [test for header, test in _MUST_AGREE.items() if header in headers]
+    tests = [test for header, test in _MUST_AGREE.items() if header in headers]
     return lambda node: tuple(test(node) for test in tests)
 
 
+def _parts_alike(columns: Sequence[Column]) -> Callable[[PartitionInfo], object]:
+    """What partitions must have in common to share lines."""
+    headers = {each.field.header for each in columns if each.field}
+    tests = [test for header, test in _PARTS_MUST_AGREE.items() if header in headers]
+    return lambda part: tuple(test(part) for test in tests)
+
+
+_PARTS_MUST_AGREE: dict[str, Callable[[PartitionInfo], object]] = {
+    "PARTITION": lambda part: part.name,
+    "AVAIL": lambda part: part.state_up,
+    "ALLOCNODES": lambda part: part.allow_alloc_nodes,
+    "DEFAULTTIME": lambda part: part.default_time,
+    "GROUPS": lambda part: part.allow_groups,
+    "JOB_SIZE": lambda part: (part.min_nodes, part.max_nodes),
+    "MAX_CPUS_PER_NODE": lambda part: part.max_cpus_per_node,
+    "OVERSUBSCRIBE": lambda part: part.max_share,
+    "PREEMPT_MODE": lambda part: part.preempt_mode,
+    "PRIO_JOB_FACTOR": lambda part: part.priority_job_factor,
+    "PRIO_TIER": lambda part: part.priority_tier,
+    "ROOT": lambda part: part.flags & PartitionFlag.ROOT_ONLY,
+    "TIMELIMIT": lambda part: part.max_time,
+}
 _MUST_AGREE: dict[str, Callable[[NodeInfo], object]] = {
     "STATE": lambda node: node_state(node.node_state),
     "STATECOMPLETE": lambda node: node_state(node.node_state),
@@ -280,23 +295,6 @@ _MUST_AGREE: dict[str, Callable[[NodeInfo], object]] = {
     "COMMENT": lambda node: node.comment,
     "EXTRA": lambda node: node.extra,
 }
-
-
-def _shows_partition(columns: Sequence[Column]) -> bool:
-    return any(each.field and each.field.header == "PARTITION" for each in columns)
-
-
-def _over_partitions(groups: Sequence[Group], alike: Callable[[NodeInfo], object]) -> list[Group]:
-    """Each node once, where nothing about partitions is shown."""
-    merged: dict[object, Group] = {}
-    seen: set[str] = set()
-    for group in groups:
-        for node in group.nodes:
-            if node.name in seen:
-                continue
-            seen.add(node.name or "")
-            merged.setdefault(alike(node), Group(group.part, group.part_index, [])).nodes.append(node)
-    return list(merged.values())
 
 
 def _show_reservations(controller: Controller) -> None:

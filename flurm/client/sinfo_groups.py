@@ -76,24 +76,32 @@ def group_nodes(
     nodes: Iterable[NodeInfo],
     shown: Callable[[NodeInfo], bool],
     alike: Alike,
-    *,
-    one_each: bool,
+    part_alike: Callable[[PartitionInfo], object],
 ) -> list[Group]:
-    """The lines in the partitions' order; a partition that none of the nodes is shown for has an empty one."""
+    """The lines in the partitions' order; a partition that none of the nodes is shown for has an empty one.
+
+    Partitions that agree in what is shown of them share their lines, and a node counts once on a line.
+    """
     by_name = {node.name: node for node in nodes}
-    groups: list[Group] = []
+    found: dict[object, Group] = {}
     for index, part in enumerate(parts):
-        found: dict[object, Group] = {}
+        here, kind = 0, part_alike(part)
         for name in expand(part.nodes) if part.nodes else []:
             node = by_name.get(name)
             if node is None or not shown(node):
                 continue
-            key = name if one_each else alike(node)
-            if key not in found:
-                found[key] = Group(part, index, [])
-            found[key].nodes.append(node)
-        groups += found.values() or [Group(part, index, [])]
-    return groups
+            here += 1
+            group = found.setdefault((kind, alike(node)), Group(part, index, []))
+            if node not in group.nodes:
+                group.nodes.append(node)
+        if not here:
+            found.setdefault((kind, None), Group(part, index, []))
+    return [group for key, group in found.items() if group.nodes or not _has_nodes(found, key)]
+
+
+def _has_nodes(found: dict[object, Group], key: object) -> bool:
+    """Whether another line stands for the same partitions and has nodes."""
+    return any(each[0] == key[0] and group.nodes for each, group in found.items())  # type: ignore[index]
 
 
 def _first(attribute: str) -> Callable[[Group], Any]:

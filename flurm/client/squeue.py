@@ -14,7 +14,6 @@ from flurm.client.errors import CommandError, Refused
 from flurm.client.layout import Column, long_format, render, short_format
 from flurm.client.options import Given, flag, maybe, parse, takes
 from flurm.client.queue_filter import (
-    ALL_STATES,
     Filter,
     JobSelector,
     expand_arrays,
@@ -156,8 +155,6 @@ def _filter(options: dict[str, str | None], given: Given) -> Filter:
         found.states = parse_states(states, "squeue")
     elif "start" in options:
         found.states = [JobState.PENDING]
-    elif options.get("jobs") and found.selectors and len(found.selectors) == 1:
-        found.states = [ALL_STATES]
     if "me" in options:
         found.users = {os.getuid()}
     elif users := options.get("users"):
@@ -198,8 +195,6 @@ def _show(request: Request, controller: Controller, view: View) -> None:
 def job_lines(request: Request, found: list[JobInfo], view: View) -> tuple[list[Column], list[JobInfo], View]:
     """Columns and jobs in the order in which they are shown."""
     shown = [job for job in found if request.filter.admits(job)]
-    if request.has("array"):
-        shown = [job for job in expand_arrays(shown) if request.filter.admits(job)]
     default, order = _FORMAT, "P,t,-p"
     if request.has("start"):
         default, order = _START_FORMAT, "S"
@@ -209,7 +204,10 @@ def job_lines(request: Request, found: list[JobInfo], view: View) -> tuple[list[
         columns = long_format(words, JOB_WORDS, _COMPLAINT)
     else:
         columns = short_format(request.text("format") or default, JOB_LETTERS, _COMPLAINT)
-    return columns, sort_items(shown, request.text("sort") or order, view), view
+    shown = sort_items(shown, request.text("sort") or order, view)
+    if request.has("array"):
+        shown = [job for job in expand_arrays(shown) if request.filter.admits(job)]
+    return columns, shown, view
 
 
 def step_lines(request: Request, found: list[StepInfo], view: View) -> tuple[list[Column], list[StepInfo], View]:

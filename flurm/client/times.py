@@ -15,9 +15,9 @@ _DAY_S = 86400
 
 
 def parse_minutes(text: str) -> int:
-    """A time limit in minutes, a part of one counting as whole: `90`, `1:30`, `1:30:00`, `1-2`, `1-2:30:00`, `infinite`.
+    """A time limit in minutes, a part of one counting as whole.
 
-    Raises ValueError.
+    `90`, `1:30` (minutes and seconds), `1:30:00`, `1-2` (days and hours), `1-2:30:00`, `infinite`. Raises ValueError.
     """
     if text.lower() in ("infinite", "unlimited", "-1"):
         return INFINITE
