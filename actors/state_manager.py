@@ -64,7 +64,7 @@ class StateManager(GenServer):
         return Ok(state)
 
     def _replay(self, state: State, entries: Sequence[Entry]) -> None:
-        """Apply what the log holds. Its effects were carried out, or their owners see in the state that they were not."""
+        """Apply what the log holds. Its effects were carried out then; what was not, the state still says."""
         for entry in entries:
             state.index, state.term = entry.index, entry.term
             if entry.kind is EntryKind.COMMAND:

@@ -173,7 +173,7 @@ class Daemons:
     def node_pid(self) -> int | None:
         """The process number of the node daemon, None while there is none."""
         try:
-            pid = int((self.spool / "flurmd.pid").read_text())
+            pid = int((self.spool / "slurmd" / "flurmd.pid").read_text())
             return pid if is_running(pid) else None
         except (OSError, ValueError):
             return None
@@ -181,7 +181,7 @@ class Daemons:
     def kill_node(self) -> int:
         """kill -9 of the node daemon; returns its process number."""
         pid = self.node_pid()
-        assert pid is not None, "there is no node daemon"
+        assert pid is not None, f"there is no node daemon\n{self.tail()}"
         os.kill(pid, signal.SIGKILL)
         self.await_that("the node daemon is gone", lambda: not is_running(pid))
         return pid
@@ -253,7 +253,20 @@ class Daemons:
             os.kill(node, signal.SIGTERM)
             with contextlib.suppress(AssertionError):
                 self.await_that("the node daemon ends", lambda: not is_running(node), 10)
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.place, ignore_errors=True)
+
+
+    def _left(self) -> list[int]:
+        """Processes of jobs of this cluster: their command lines name its directory."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and str(self.place).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+        return found
 
 
 class _Control(http.client.HTTPConnection):
