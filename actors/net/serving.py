@@ -18,7 +18,6 @@ import msgspec
 import structlog
 
 from actors import messages as m
-from actors.net.names import SystemNames
 from flurm.bridge import queries, replies, requests
 from flurm.bridge.show_nodes import Load
 from flurm.core.effects import Done, Rejected
@@ -94,7 +93,6 @@ class Service:
         self.pool = Pool()
         self.handlers = handlers
         self.refused: dict[str, int] = {}
-        self._names = SystemNames()
         self._loads: dict[str, Load] = terms.setdefault("loads", {})
         self._handlers_max = handlers_max
         self._signer: Signer = env["signer"]
@@ -198,7 +196,6 @@ class Service:
             gid=exchange.identity.gid,
             now_s=int(time.time()),
             config=self.env["config"],
-            names=self._names,
             loads=self._loads.get,
             read_blob=store.blobs.get,
             store_blobs=store.blobs.put_many,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flurm.bridge.calls import NODE_MANAGER, PARTITION_MANAGER, Call, Control, Mapped, only_operators
+from flurm.bridge.context import Context
 from flurm.core.commands import CreatePartition, DeletePartition, UpdateNode, UpdatePartition
 from flurm.core.effects import Rejected
 from flurm.core.enums import PartitionState, Refusal
@@ -24,9 +25,6 @@ from protocol.constants import (
     PreemptMode,
     ShutdownOp,
 )
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = [
     "create_partition",

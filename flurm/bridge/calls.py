@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from flurm.bridge.context import Context
 from flurm.core.commands import AnyCommand
 from flurm.core.effects import Done, Rejected
 from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 JOB_MANAGER = "flurm_job_manager"
 NODE_MANAGER = "flurm_node_manager"

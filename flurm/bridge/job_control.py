@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from flurm.bridge import users
 from flurm.bridge.calls import Mapped, for_jobs
+from flurm.bridge.context import Context
 from flurm.bridge.job_fields import given
 from flurm.core.arrays import records_of
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
@@ -25,9 +25,6 @@ from protocol.constants import (
     KillFlag,
 )
 from protocol.hostlist import HostlistError, expand
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["cancel_step", "kill", "kill_many", "requeue", "suspend", "top", "update"]
 

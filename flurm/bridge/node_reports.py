@@ -5,9 +5,8 @@ Only root and SlurmUser may say such things; anybody else is refused before his 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flurm.bridge.calls import JOB_MANAGER, Call, Mapped, for_jobs, only_operators
+from flurm.bridge.context import Context
 from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode
 from flurm.core.effects import Done, Rejected
 from flurm.core.enums import Refusal
@@ -15,9 +14,6 @@ from flurm.core.records import NodeFacts
 from protocol import messages as wire
 from protocol.constants import RegistrationFlag
 from protocol.errno import Errno
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["batch_complete", "epilog_complete", "prolog_complete", "register", "step_complete"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno as system
-from typing import TYPE_CHECKING
 
+from flurm.bridge.context import Context
 from flurm.core.effects import Done, Rejected, Reply, Result, Results, Submitted
 from flurm.core.enums import Refusal
 from flurm.core.records import Cluster
@@ -13,9 +13,6 @@ from protocol.constants import BATCH_STEP, NO_VAL, MessageType
 from protocol.errno import Errno
 from protocol.schema import Record
 from protocol.versions import Version
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["code_of", "to_wire"]
 

@@ -8,20 +8,18 @@ message. Nothing here waits, but storing a script (`Context.store_blobs`) does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flurm.bridge import administration as admin
 from flurm.bridge import job_control, node_reports, submit
 from flurm.bridge.calls import Call, Control, Mapped
+from flurm.bridge.context import Context
 from flurm.bridge.submit import spec_of
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
 from protocol.constants import MessageType
 from protocol.errno import Errno
 from protocol.schema import Record
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["Call", "Control", "errno_of_unavailable", "spec_of", "to_call"]
 
@@ -72,7 +70,7 @@ def _not_supported(record: Record | None, context: Context) -> Mapped:
     return Rejected(Refusal.NOT_SUPPORTED)
 
 
-Function = Callable[[Any, "Context"], Mapped]
+Function = Callable[[Any, Context], Mapped]
 
 _TABLE: dict[int, Function] = {
     MessageType.REQUEST_SUBMIT_BATCH_JOB: submit.submit,

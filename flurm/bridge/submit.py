@@ -8,10 +8,10 @@ the description says of itself: whose job it is, that there is a script, how lar
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from flurm.bridge import users
 from flurm.bridge.calls import Mapped, for_jobs
+from flurm.bridge.context import Context
 from flurm.bridge.job_fields import given
 from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected
@@ -21,9 +21,6 @@ from flurm.core.records import JobSpec
 from protocol.constants import NO_VAL, JobFlag
 from protocol.hostlist import HostlistError, expand, fold
 from protocol.messages import JobDescription
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["MAX_SCRIPT_BYTES", "spec_of", "submit"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flurm.bridge import replies
+from flurm.bridge.context import Context
 from flurm.bridge.resources import node_list
 from flurm.bridge.submit import spec_of
 from flurm.core.effects import Rejected
@@ -13,9 +12,6 @@ from flurm.core.submission import with_defaults
 from flurm.sched.forecast import will_run
 from protocol import messages as wire
 from protocol.constants import NO_VAL, MessageType
-
-if TYPE_CHECKING:
-    from flurm.bridge.queries import Context
 
 __all__ = ["answer"]
 
