@@ -1,7 +1,8 @@
 """What would become of a request: when and where it would start (`sbatch --test-only`, `squeue --start`).
 
 As slurmctld answers --test-only: as if the request were first in the queue, on the nodes that are up, behind what runs
-and behind the places that the queue's blocked jobs were promised. Partition states and time limits do not count there.
+and behind the places that the queue's blocked jobs were promised. Partition states and time limits do not count there,
+and a request that names nodes is answered for these alone, even where it wants more of them.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ def _in_partition(cluster: Cluster, layout: Layout, spec: JobSpec, name: str, no
         return Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
     timeline = Timeline(cluster, now_s, Free.of(cluster, layout))
     timeline.keep_planned(cluster)
-    found = timeline.earliest(demand, eligible_for(layout, demand, partition), duration_s(spec, partition))
+    eligible = eligible_for(layout, demand, partition)
+    if demand.required:
+        eligible &= demand.required
+    found = timeline.earliest(demand, eligible, duration_s(spec, partition))
     if found is None:
         return Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE
     start_s, allocation, _ = found

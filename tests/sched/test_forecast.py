@@ -37,6 +37,7 @@ def test_a_request_would_start_behind_a_job_that_was_promised_its_nodes():
         ({"tasks": 9}, Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE),
         ({"cpus_per_task": 3}, Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE),
         ({"nodes": 5}, Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE),
+        ({"nodes": 2, "required_nodes": "n1"}, Refusal.REQUESTED_NODE_CONFIG_UNAVAILABLE),
         ({"required_nodes": "nope"}, Refusal.INVALID_NODE_NAME),
         ({"features": "nope"}, Refusal.INVALID_FEATURE),
         ({"partition": "nope"}, Refusal.INVALID_PARTITION_NAME),
