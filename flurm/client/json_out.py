@@ -22,7 +22,7 @@ _RELEASE = {"version": {"major": 22, "micro": 8, "minor": 5}, "release": "22.05.
 
 def print_document(document: Mapping[str, Any]) -> None:
     """Print a document the way Slurm lays JSON out: slashes escaped, empty lists over two lines."""
-    print(_laid_out(document, 0))
+    print(_laid_out(document, 0), end="")
 
 
 def _laid_out(value: Any, depth: int) -> str:
@@ -115,8 +115,8 @@ def _job_sizes(job: JobInfo) -> dict[str, Any]:
     multi = job.boards_per_node
     return {
         "cores_per_socket": _known(multi.cores_per_socket),
-        "billable_tres": job.billable_tres,
-        "cpus_per_task": _known(job.cpus_per_task),
+        "billable_tres": None if job.billable_tres == NO_VAL else job.billable_tres,
+        "cpus_per_task": _known(job.cpus_per_task) if job.bitflags & JobFlag.CPUS_SET else None,
         "cpu_frequency_minimum": _known(job.cpu_freq_min),
         "cpu_frequency_maximum": _known(job.cpu_freq_max),
         "cpu_frequency_governor": _known(job.cpu_freq_gov),
@@ -137,7 +137,7 @@ def _job_sizes(job: JobInfo) -> dict[str, Any]:
         "group_id": job.group_id,
         "group_name": group_name(job.group_id),
         "job_id": job.job_id,
-        "job_resources": _resources(job),
+        **({"job_resources": held} if (held := _resources(job)) else {}),
         "job_state": job_state(job.job_state & 0xFF),
     }
 
@@ -217,7 +217,7 @@ def _job_times(job: JobInfo) -> dict[str, Any]:
         "memory_per_cpu": _known(mib) if per_cpu else None,
         "minimum_cpus_per_node": job.pn_min_cpus,
         "minimum_tmp_disk_per_node": job.pn_min_tmp_disk,
-        "preemption_time": job.preempt_time,
+        "preempt_time": job.preempt_time,
         "pre_sus_time": job.pre_sus_time,
         "priority": job.priority,
         "profile": None,
@@ -234,15 +234,15 @@ def _job_times(job: JobInfo) -> dict[str, Any]:
 def _job_rest(job: JobInfo) -> dict[str, Any]:
     return {
         "shared": None if job.shared == NO_VAL16 else share_text(job.shared),
-        "show_flags": ["SHOW_ALL", "SHOW_DETAIL"],
+        "show_flags": ["SHOW_ALL", "SHOW_DETAIL", "SHOW_LOCAL"],
         "sockets_per_board": job.boards_per_node.sockets_per_board,
         "sockets_per_node": _known(job.boards_per_node.sockets_per_node),
         "start_time": job.start_time,
         "state_description": _text(job.state_desc),
         "state_reason": _REASONS.get(job.state_reason, ""),
-        "standard_error": _text(job.std_err) or _output(job),
+        "standard_error": _text(job.std_err),
         "standard_input": _text(job.std_in),
-        "standard_output": _output(job),
+        "standard_output": _text(job.std_out),
         "submit_time": job.submit_time,
         "suspend_time": job.suspend_time,
         "system_comment": _text(job.system_comment),
@@ -264,13 +264,6 @@ def _job_rest(job: JobInfo) -> dict[str, Any]:
     }
 
 
-def _output(job: JobInfo) -> str:
-    if job.std_out or not job.batch_flag:
-        return _text(job.std_out)
-    number = f"{job.array_job_id}_{job.array_task_id}" if job.array_job_id else str(job.job_id)
-    return f"{job.work_dir}/slurm-{number}.out"
-
-
 def _node(node: NodeInfo, partitions: Sequence[str]) -> dict[str, Any]:
     alloc = node.select_nodeinfo
     return {
@@ -289,7 +282,7 @@ def _node(node: NodeInfo, partitions: Sequence[str]) -> dict[str, Any]:
         "features": _text(node.features),
         "active_features": _text(node.features_act),
         "gres": _text(node.gres),
-        "gres_drained": _text(node.gres_drain),
+        "gres_drained": node.gres_drain or "N/A",
         "gres_used": _text(node.gres_used),
         "mcs_label": _text(node.mcs_label),
         "name": _text(node.name),

@@ -14,6 +14,7 @@ from flurm.client.sbatch_environment import exported, own_variables
 from flurm.client.times import parse_minutes, parse_moment
 from protocol.constants import (
     CORE_SPEC_THREAD,
+    INFINITE,
     MEM_PER_CPU,
     NICE_OFFSET,
     NO_VAL,
@@ -295,7 +296,7 @@ def _parsed(options: Options, dest: str, parse: Callable[[str], int]) -> int | N
 
 def _set_times(job: JobDescription, options: Options, now_s: float) -> None:
     if (limit := _parsed(options, "time", parse_minutes)) is not None:
-        job.time_limit = limit
+        job.time_limit = limit or INFINITE
     if (least := _parsed(options, "time_min", parse_minutes)) is not None:
         job.time_min = least
     if (begin := _parsed(options, "begin", lambda text: parse_moment(text, now_s))) is not None:

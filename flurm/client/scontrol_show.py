@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
+from flurm.client.nodes import load_nodes
 from flurm.client.queue_filter import JobSelector, expand_arrays, parse_job_selectors
 from flurm.client.show_cluster import node_text, partition_text, partitions_of
 from flurm.client.show_config import config_lines
@@ -23,8 +24,6 @@ from protocol.messages import (
     JobInfoRequest,
     JobInfoResponse,
     LastUpdate,
-    NodeInfoRequest,
-    NodeInfoResponse,
     PartitionInfoRequest,
     PartitionInfoResponse,
     StepId,
@@ -108,8 +107,7 @@ def _picked(found: list[JobInfo], selector: JobSelector) -> list[JobInfo]:
 
 def _threads(controller: Controller) -> dict[str, int]:
     try:
-        asked = NodeInfoRequest(show_flags=int(ShowFlag.LOCAL))
-        return threads_per_core(controller.fetch(NodeInfoResponse, MessageType.REQUEST_NODE_INFO, asked).node_array)
+        return threads_per_core(load_nodes(controller))
     except Refused:
         return {}
 
@@ -133,13 +131,12 @@ def _steps(which: str | None, settings: Settings, controller: Ask) -> int:
 
 def _nodes(which: str | None, settings: Settings, controller: Ask) -> int:
     try:
-        asked = NodeInfoRequest(show_flags=int(ShowFlag.ALL | ShowFlag.MIXED))
-        found = controller().fetch(NodeInfoResponse, MessageType.REQUEST_NODE_INFO, asked).node_array
+        found = load_nodes(controller())
         parts = _load_partitions(controller(), show_all=True)
     except Refused as error:
         raise CommandError(f"slurm_load_node error: {error}") from error
     member = partitions_of(parts)
-    by_name = {node.name: node for node in found if node is not None and node.name}
+    by_name = {node.name or "": node for node in found}
     status = 0
     for name in _expanded(which) if which else by_name:
         if (node := by_name.get(name)) is None:

@@ -288,7 +288,7 @@ def _expand(path: str, job: JobInfo) -> str:
         "u": user_name(job.user_id),
         "x": job.name or "",
     }
-    return re.sub(r"%(\d*)([Aajux])", lambda found: known[found[2]].zfill(int(found[1] or 0)), path)
+    return re.sub(r"%([Aajux])", lambda found: known[found[1]], path)
 
 
 def threads_per_core(nodes: Sequence[NodeInfo | None]) -> dict[str, int]:

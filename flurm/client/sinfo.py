@@ -12,6 +12,7 @@ import msgspec
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
 from flurm.client.layout import Column, long_format, render, short_format
+from flurm.client.nodes import load_nodes
 from flurm.client.options import flag, parse, takes
 from flurm.client.sinfo_fields import LETTERS, WORDS, View
 from flurm.client.sinfo_groups import group_nodes, sort_groups
@@ -21,8 +22,6 @@ from protocol.constants import MessageType, NodeState, NodeStateFlag, PartitionF
 from protocol.hostlist import expand
 from protocol.messages import (
     NodeInfo,
-    NodeInfoRequest,
-    NodeInfoResponse,
     PartitionInfo,
     PartitionInfoRequest,
     PartitionInfoResponse,
@@ -200,11 +199,9 @@ def _load(controller: Controller, flags: int) -> tuple[list[PartitionInfo], list
     except Refused as error:
         raise CommandError(f"slurm_load_partitions: {error}") from error
     try:
-        asked = NodeInfoRequest(show_flags=flags | ShowFlag.ALL | ShowFlag.MIXED)
-        found = controller.fetch(NodeInfoResponse, MessageType.REQUEST_NODE_INFO, asked).node_array
+        return parts, load_nodes(controller, flags | ShowFlag.ALL)
     except Refused as error:
         raise CommandError(f"slurm_load_node: {error}") from error
-    return parts, [node for node in found if node is not None and node.name]
 
 
 def lines(request: Request, parts: Sequence[PartitionInfo], nodes: Sequence[NodeInfo]) -> list[str]:
@@ -213,7 +210,7 @@ def lines(request: Request, parts: Sequence[PartitionInfo], nodes: Sequence[Node
     kind = _kind(request)
     columns = _columns(request, kind, nodes)
     by_node = request.has("Node")
-    groups = group_nodes(wanted, nodes, request.shows, _alike(columns, by_node=by_node), _parts_alike(columns))
+    groups = group_nodes(wanted, nodes, request.shows, _alike(columns, by_node=by_node), _parts_alike(columns, by_node))
     if by_node or request.has("list_reasons"):
         groups = [group for group in groups if group.nodes]
     default_order = "N" if by_node else "E,H,N" if kind.startswith("reasons") else "#P,-t"
@@ -257,8 +254,10 @@ def _alike(columns: Sequence[Column], *, by_node: bool) -> Callable[[NodeInfo], 
     return lambda node: tuple(test(node) for test in tests)
 
 
-def _parts_alike(columns: Sequence[Column]) -> Callable[[PartitionInfo], object]:
+def _parts_alike(columns: Sequence[Column], by_node: bool) -> Callable[[PartitionInfo], object]:
     """What partitions must have in common to share lines."""
+    if by_node:
+        return lambda part: part.name
     headers = {each.field.header for each in columns if each.field}
     tests = [test for header, test in _PARTS_MUST_AGREE.items() if header in headers]
     return lambda part: tuple(test(part) for test in tests)

@@ -12,6 +12,7 @@ import msgspec
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
 from flurm.client.layout import Column, long_format, render, short_format
+from flurm.client.nodes import load_nodes
 from flurm.client.options import Given, flag, maybe, parse, takes
 from flurm.client.queue_filter import (
     Filter,
@@ -31,8 +32,6 @@ from protocol.messages import (
     JobInfo,
     JobInfoRequest,
     JobInfoResponse,
-    NodeInfoRequest,
-    NodeInfoResponse,
     StepId,
     StepInfo,
     StepInfoRequest,
@@ -180,7 +179,8 @@ def _show(request: Request, controller: Controller, view: View) -> None:
     if request.has("json"):
         from flurm.client.json_out import jobs_document, print_document
 
-        print_document(jobs_document(_load_jobs(Request({}, Filter()), controller)))
+        everything = Request({"all": None, "details": None}, Filter())
+        print_document(jobs_document(_load_jobs(everything, controller)))
         return
     if request.has("steps"):
         lines = render(*step_lines(request, _load_steps(request, controller), view), header=request.header)
@@ -222,7 +222,8 @@ def step_lines(request: Request, found: list[StepInfo], view: View) -> tuple[lis
 
 
 def _show_flags(request: Request) -> int:
-    return int(ShowFlag.LOCAL | (ShowFlag.ALL if request.has("all") else 0))
+    more = (ShowFlag.ALL if request.has("all") else 0) | (ShowFlag.DETAIL if request.has("details") else 0)
+    return int(ShowFlag.LOCAL | more)
 
 
 def _load_jobs(request: Request, controller: Controller) -> list[JobInfo]:
@@ -256,9 +257,9 @@ def _load_steps(request: Request, controller: Controller) -> list[StepInfo]:
 
 def _check_nodes(names: set[str], controller: Controller) -> None:
     try:
-        known = controller.fetch(NodeInfoResponse, MessageType.REQUEST_NODE_INFO, NodeInfoRequest(show_flags=1))
+        known = load_nodes(controller)
     except Refused as error:
         raise CommandError(f"slurm_load_node error: {error}") from error
-    missing = names - {node.name for node in known.node_array if node is not None and node.name}
+    missing = names - {node.name for node in known}
     if missing:
         raise CommandError(f"squeue: error: Invalid node name {fold(sorted(missing))}")

@@ -12,6 +12,7 @@ __all__ = [
     "node_state",
     "node_state_complete",
     "partition_state",
+    "with_use",
 ]
 
 _J, _JF, _N, _NF = JobState, JobStateFlag, NodeState, NodeStateFlag
@@ -97,6 +98,14 @@ _NODE_BASES = {
     _N.FUTURE: ("FUTURE", "FUTR"),
     _N.UNKNOWN: ("UNKNOWN", "UNK"),
 }
+
+
+def with_use(state: int, cpus_used: int, cpus: int) -> int:
+    """A node's state with the base that its use gives it: the controller calls a node allocated that is mixed."""
+    base = state & NODE_STATE_BASE
+    if base not in (_N.ALLOCATED, _N.MIXED, _N.IDLE) or not cpus_used:
+        return state
+    return (state & ~NODE_STATE_BASE) | (_N.MIXED if cpus_used < cpus else _N.ALLOCATED)
 
 
 def node_state(state: int, *, compact: bool = False) -> str:
