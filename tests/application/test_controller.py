@@ -1,0 +1,159 @@
+"""The controller as a whole, in this process: the documented tree, what it shows over HTTP, how it starts and ends."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from flurm.application import Application, StartFailed
+from flurm.bridge.calls import Control
+from flurm.config import load
+from flurm.core.effects import Done, Rejected
+from flurm.storage.errors import StateDirHeld
+from tests.application.controllers import running, until, write_config
+
+DOCUMENTED_TREE = {
+    "flurm_sup": ("one_for_one", ["flurm_protocol_sup", "flurm_core_sup", "flurm_scheduler_sup", "flurm_metrics_sup"]),
+    "flurm_protocol_sup": (
+        "one_for_all",
+        ["flurm_acceptor_pool", "flurm_protocol_decoder", "flurm_protocol_encoder"],
+    ),
+    "flurm_acceptor_pool": ("simple_one_for_one", ["flurm_connection_handler"] * 8),
+    "flurm_core_sup": (
+        "rest_for_one",
+        [
+            "flurm_consensus", "flurm_state_manager", "flurm_job_manager", "flurm_node_manager",
+            "flurm_partition_manager", "flurm_queue_manager",
+        ],
+    ),
+    "flurm_scheduler_sup": ("one_for_one", ["flurm_scheduler_engine", "flurm_sched_plugin_sup"]),
+    "flurm_metrics_sup": ("one_for_one", ["flurm_prometheus_exporter", "flurm_tracer", "flurm_health_checker"]),
+}  # fmt: skip
+
+DOCUMENTED_METRICS = {
+    "flurm_jobs_total": "counter",
+    "flurm_jobs_running": "gauge",
+    "flurm_jobs_pending": "gauge",
+    "flurm_jobs_completed": "counter",
+    "flurm_jobs_failed": "counter",
+    "flurm_nodes_total": "gauge",
+    "flurm_nodes_idle": "gauge",
+    "flurm_nodes_allocated": "gauge",
+    "flurm_nodes_down": "gauge",
+    "flurm_scheduler_cycle_ms": "histogram",
+    "flurm_protocol_requests": "counter",
+    "flurm_consensus_term": "gauge",
+    "flurm_consensus_commits": "counter",
+    "flurm_consensus_is_leader": "gauge",
+}
+
+
+def get(application: Application, path: str) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{application.config.http_port}{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def walk(row):
+    yield row
+    for child in row["children"]:
+        yield from walk(child)
+
+
+def test_the_tree_is_the_documented_one(tmp_path):
+    with running(tmp_path) as application:
+        until(lambda: application.system.whereis("flurm_sched_fairshare"))
+        (root,) = application.system.tree()
+        found = {row["id"]: row for row in walk(root)}
+        for name, (strategy, children) in DOCUMENTED_TREE.items():
+            assert (found[name]["strategy"], [child["id"] for child in found[name]["children"]]) == (strategy, children)
+        plugins = {child["name"] for child in found["flurm_sched_plugin_sup"]["children"]}
+        assert plugins == {"flurm_sched_fifo", "flurm_sched_backfill", "flurm_sched_fairshare"}
+
+
+def test_metrics_have_the_documented_names_and_types(tmp_path):
+    with running(tmp_path) as application:
+        until(lambda: "flurm_scheduler_cycle_ms_count" in get(application, "/metrics")[1])
+        status, text = get(application, "/metrics")
+        assert status == 200
+        declared = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
+        shown = {name.removesuffix("_total"): kind for name, kind in declared.items()}
+        for name, kind in DOCUMENTED_METRICS.items():
+            assert shown.get(name.removesuffix("_total")) == kind, name
+
+
+def test_health_is_the_documented_json(tmp_path):
+    with running(tmp_path) as application:
+        _, text = until(lambda: (found := get(application, "/health"))[0] == 200 and found)
+        health = json.loads(text)
+        assert (health["status"], health["consensus"]) == ("healthy", "leader")
+        assert set(health["nodes"]) == {"total", "up", "down"}
+        assert set(health["jobs"]) == {"running", "pending"}
+
+
+def test_the_page_shows_tree_nodes_and_jobs(tmp_path):
+    with running(tmp_path) as application:
+        status, page = get(application, "/")
+        assert status == 200
+        assert all(word in page for word in ("flurm_state_manager", "Nodes", "Jobs", "test"))
+
+
+def test_control_is_not_for_the_network(tmp_path):
+    with running(tmp_path) as application:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{application.config.http_port}/control/stop", method="POST", data=b""
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        assert refused.value.code == 403
+        assert application.system.whereis("flurm_sup")
+
+
+def test_a_second_controller_is_told_who_holds_the_state(tmp_path):
+    with running(tmp_path) as application:
+        second = Application(load(application.config_path), application.config_path)
+        with pytest.raises(StateDirHeld) as refused:
+            second.start()
+        assert str(application.pid) in str(refused.value)
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    with running(first) as application:
+        path = write_config(second, slurmctld_port=application.config.slurmctld_port)
+        with pytest.raises(StartFailed, match=r"another controller running\? Set slurmctld_port"):
+            Application(load(path), path).start()
+
+
+def test_what_was_there_is_there_after_a_restart(tmp_path):
+    with running(tmp_path) as application:
+        version = application.system.terms["cluster"].version
+        path = application.config_path
+    again = Application(load(path), path)
+    again.start()
+    try:
+        assert again.system.terms["cluster"].version > version
+        assert again.system.terms["cluster"].node_order == application.system.terms["cluster"].node_order
+    finally:
+        again.stop()
+
+
+def test_a_bad_configuration_changes_nothing_on_reconfigure(tmp_path):
+    with running(tmp_path) as application:
+        before = application.system.terms["cluster"]
+        good = application.config_path.read_text()
+        application.config_path.write_text(good + "no_such_key = 1\n")
+        reply = application.carry_out(Control("reconfigure", 0))
+        assert isinstance(reply, Rejected)
+        assert application.system.terms["cluster"] is before
+        application.config_path.write_text(good + "min_job_age = 77\n")
+        assert application.carry_out(Control("reconfigure", 0)) == Done()
+        assert application.system.terms["cluster"].settings.min_job_age_s == 77
