@@ -28,7 +28,7 @@ from protocol.hostlist import HostlistError, expand
 
 __all__ = ["cancel_step", "kill", "kill_many", "requeue", "suspend", "top", "update"]
 
-_THROTTLE = re.compile(r".*%([0-9]{1,9})")
+_THROTTLE = re.compile(r"(?:.*%)?([0-9]{1,9})")
 _HOLD_KINDS = {ALLOC_SID_ADMIN_HOLD: "admin", ALLOC_SID_USER_HOLD: "user"}
 
 

@@ -140,7 +140,7 @@ def _check_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Rejected |
     if dependency and dependencies.parse(cluster, str(dependency)) is None:
         return Rejected(Refusal.DEPENDENCY)
     nice = changes.get("nice")
-    if isinstance(nice, int) and nice < job.spec.nice and not operator:
+    if isinstance(nice, int) and nice < 0 and not operator:
         return Rejected(Refusal.ACCESS_DENIED)
     if "admin_comment" in changes and not operator:
         return Rejected(Refusal.ACCESS_DENIED)

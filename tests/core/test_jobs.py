@@ -229,6 +229,14 @@ def test_a_held_job_with_a_begin_time_tells_it():
     assert (job.eligible_s, job.start_s, job.reason) == (5000, 5000, Reason.HELD_USER)
 
 
+def test_a_user_may_change_a_nice_value_but_not_below_zero():
+    world = World()
+    job_id = world.submit(nice=7)
+    assert world.update(job_id, nice=3) == Done()
+    assert code(world.update(job_id, nice=-1)) is Refusal.ACCESS_DENIED
+    assert world.update(job_id, user=ROOT, nice=-1) == Done()
+
+
 def test_time_is_up():
     world = World()
     job_id = world.start(time_limit_min=5)
