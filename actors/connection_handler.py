@@ -54,6 +54,8 @@ class ConnectionHandler(GenServer):
             spare=bool(args.get("spare")),
             idle_since_s=self.monotonic_s(),
         )
+        if state.spare:
+            state.service.spare_began(self.pid)
         self.info(self.pid, SERVE)
         return Ok(state)
 
@@ -79,7 +81,7 @@ class ConnectionHandler(GenServer):
 
     def _call_for_help(self, state: State) -> None:
         """Nobody is left to take the next connection: have one more handler started, without waiting for it."""
-        if state.service.grow():
+        if state.service.grow(self.system):
             state.service.start_spare(self.system, POOL)
 
     def _serve(self, arrival: Arrival, state: State) -> None:
@@ -119,10 +121,6 @@ class ConnectionHandler(GenServer):
             send_all(connection, data, SEND_TIMEOUT_S)
         except OSError as error:
             log.debug("client gone", reason=str(error))
-
-    def terminate(self, reason: Any, state: State) -> None:
-        if state.spare:
-            state.service.spare_ended()
 
     def format_status(self, state: State) -> Any:
         return {"served": state.served, "spare": state.spare}

@@ -37,6 +37,10 @@ SWEEP_S = 1.0
 log = structlog.get_logger(__name__)
 
 
+OVERSIZED, TRUNCATED, TIMED_OUT, DISPLACED = DROPPED = "oversized", "truncated", "timed_out", "displaced"
+"""Announced too much, ended inside a request, took too long, or went to make room for others."""
+
+
 class Arrival(NamedTuple):
     """A complete frame, and the connection to answer on."""
 
@@ -51,9 +55,8 @@ class Counters(msgspec.Struct):
     accepted: int = 0
     frames: int = 0
     parked: int = 0
-    refused: int = 0
-    timed_out: int = 0
-    dropped: int = 0
+    dropped: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DROPPED, 0))
+    """Connections that were closed without a request, by why."""
 
 
 class _Partial:
@@ -175,18 +178,31 @@ class Listener:
                 self._park.add(partial)
                 return None
             except DecodeError as error:
-                self.counters.refused += 1
-                log.warning("connection refused", peer=partial.peer[0], reason=str(error))
-                data = b""
+                self.dropped(partial, OVERSIZED, str(error))
+                return None
             except OSError:
                 data = b""
             if not data:
-                self._park.drop(partial)
+                self._ended(partial)
                 return None
             frame = partial.reader.next_frame()
             if frame is not None:
                 self._park.forget(partial)
                 return frame
+
+    def dropped(self, partial: _Partial, kind: str, reason: str) -> None:
+        """Close a connection that has not sent a request, and tell why."""
+        self.counters.dropped[kind] += 1
+        log.warning("connection dropped", peer=partial.peer[0], kind=kind, reason=reason)
+        self._park.drop(partial)
+
+    def _ended(self, partial: _Partial) -> None:
+        """The peer has closed; that is a fault only inside a request."""
+        if partial.reader.pending:
+            reason = f"closed after {partial.reader.pending} bytes, {partial.reader.missing} before the end"
+            self.dropped(partial, TRUNCATED, reason)
+        else:
+            self._park.drop(partial)
 
 
 class _Park:
@@ -205,9 +221,11 @@ class _Park:
 
     def add(self, partial: _Partial) -> None:
         """Watch a connection."""
-        partial.socket.setblocking(False)
-        fd = partial.socket.fileno()
         with self._guard:
+            fd = partial.socket.fileno()
+            if fd < 0:  # dropped by another thread meanwhile
+                return
+            partial.socket.setblocking(False)
             if fd not in self.partials:
                 self._listener.counters.parked += 1
                 self.partials[fd] = partial
@@ -226,14 +244,14 @@ class _Park:
     def drop(self, partial: _Partial) -> None:
         """Watch it no longer and close it."""
         self.forget(partial)
-        partial.socket.close()
+        with self._guard:
+            partial.socket.close()
 
     def drop_oldest(self) -> None:
         """Make room."""
         oldest = next(iter(list(self.partials.values())), None)
         if oldest is not None:
-            self._listener.counters.dropped += 1
-            self.drop(oldest)
+            self._listener.dropped(oldest, DISPLACED, f"{self._most} connections wait already")
 
     def close(self) -> None:
         """Drop everything and end the thread."""
@@ -260,8 +278,7 @@ class _Park:
         """Drop connections that have been incomplete for too long."""
         for partial in list(self.partials.values()):
             if now_s - partial.began_s >= self._idle_s:
-                self._listener.counters.timed_out += 1
-                self.drop(partial)
+                self._listener.dropped(partial, TIMED_OUT, f"no whole request in {self._idle_s:g} s")
 
 
 def send_all(connection: socket.socket, data: bytes, timeout_s: float) -> None:

@@ -21,7 +21,7 @@ from actors import messages as m
 from flurm.bridge import queries, replies, requests
 from flurm.bridge.show_nodes import Load
 from flurm.core.effects import Done, Rejected
-from flurm.otp import NoProcess, OtpError, SystemPort
+from flurm.otp import NoProcess, OtpError, Pid, SystemPort
 from flurm.storage.errors import StorageError, StorageFull
 from protocol.auth import Credential, CredentialError, Identity, ReplayCache, Signer, authenticate
 from protocol.codec import encode_body, message_name
@@ -64,10 +64,11 @@ class Exchange(msgspec.Struct):
 
 
 class Pool(msgspec.Struct):
-    """How many handlers there are and how many wait for a connection; changed under the GIL only."""
+    """How many handlers wait for a connection; changed under the GIL only. Which are spare, how many are coming."""
 
     waiting: int = 0
-    spares: int = 0
+    spares: set[Pid] = msgspec.field(default_factory=set)
+    starting: int = 0
 
 
 class _SharedReplayCache(ReplayCache):
@@ -121,17 +122,18 @@ class Service:
         """
         context = self._context(exchange)
         frame = exchange.frame
-        if isinstance(exchange.record, NodeRegistration):
-            self._loads[exchange.record.node_name or ""] = Load(exchange.record.cpu_load, exchange.record.free_mem)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
             return self._reply(frame, *found)
         call = requests.to_call(frame.msg_type, exchange.record, context)
         if call is None:
+            self.count_refusal("not_served")
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
             return self._return_code(frame, errno.EINVAL)
         if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
+        if isinstance(exchange.record, NodeRegistration):
+            self._loads[exchange.record.node_name or ""] = Load(exchange.record.cpu_load, exchange.record.free_mem)
         if isinstance(call, requests.Control):
             outcome = self.env["control"].carry_out(call)
             return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
@@ -163,12 +165,13 @@ class Service:
         """Note a request that was not served."""
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
-    def grow(self) -> bool:
+    def grow(self, system: SystemPort) -> bool:
         """Whether one more handler may be started; the caller then starts it."""
         with self._growing:
-            if self.pool.spares >= self._handlers_max - self.handlers:
+            self.pool.spares = {pid for pid in self.pool.spares if system.is_alive(pid)}
+            if len(self.pool.spares) + self.pool.starting >= self._handlers_max - self.handlers:
                 return False
-            self.pool.spares += 1
+            self.pool.starting += 1
             return True
 
     def start_spare(self, system: SystemPort, pool: str) -> None:
@@ -179,13 +182,15 @@ class Service:
         try:
             system.start_child(pool, {"spare": True})
         except OtpError as error:
-            self.spare_ended()
             log.warning("no further connection handler", reason=str(error))
+        finally:
+            with self._growing:
+                self.pool.starting -= 1
 
-    def spare_ended(self) -> None:
-        """A spare handler is gone."""
+    def spare_began(self, pid: Pid) -> None:
+        """A spare handler is there; it counts until it is not, however it ends."""
         with self._growing:
-            self.pool.spares -= 1
+            self.pool.spares.add(pid)
 
     def _context(self, exchange: Exchange) -> queries.Context:
         store = self.env["store"]

@@ -91,8 +91,10 @@ def _protocol(env: dict[str, Any]) -> Iterator[Metric]:
     yield refused
     listener = env["listener"]
     yield GaugeMetricFamily("flurm_connections_waiting", "Connections without a whole request", listener.waiting())
-    dropped = listener.counters.refused + listener.counters.timed_out + listener.counters.dropped
-    yield CounterMetricFamily("flurm_connections_dropped", "Connections dropped before a request", dropped)
+    dropped = CounterMetricFamily("flurm_connections_dropped", "Connections without a request", labels=("kind",))
+    for kind, count in listener.counters.dropped.items():
+        dropped.add_metric((kind,), count)
+    yield dropped
 
 
 def _consensus(terms: dict[str, Any]) -> Iterator[Metric]:

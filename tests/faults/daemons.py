@@ -258,7 +258,6 @@ class Daemons:
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.place, ignore_errors=True)
 
-
     def _left(self) -> list[int]:
         """Processes of jobs of this cluster: their command lines name its directory."""
         found = []
