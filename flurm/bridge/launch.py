@@ -114,8 +114,11 @@ def batch_launch(
     )
 
 
+_APPEND = 1
+
+
 def _environment(job: Job, blobs: Blobs) -> list[str]:
-    """What was submitted, and what only the controller knows; all else is added on the node."""
+    """What was submitted, and what only the controller knows or newer clients leave out; the node adds the rest."""
     digest = job.spec.environment_digest
     data = blobs.get(digest) if digest else b""
     items = [_text(item) for item in data.split(b"\0") if item]
@@ -126,8 +129,11 @@ def _environment(job: Job, blobs: Blobs) -> list[str]:
             f"SLURM_ARRAY_TASK_MAX={job.array.highest}",
             f"SLURM_ARRAY_TASK_STEP={job.array.step}",
         ]
-    if not any(item.startswith("SLURM_JOB_NAME=") for item in items):
+    given = {item.partition("=")[0] for item in items}
+    if "SLURM_JOB_NAME" not in given:
         items.append(f"SLURM_JOB_NAME={job.spec.name}")
+    if job.spec.open_mode and "SLURM_OPEN_MODE" not in given:
+        items.append(f"SLURM_OPEN_MODE={'a' if job.spec.open_mode == _APPEND else 't'}")
     return items
 
 

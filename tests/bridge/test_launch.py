@@ -114,6 +114,14 @@ def test_a_job_of_an_array_knows_the_array():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("open_mode", "told"), [(0, []), (1, ["SLURM_OPEN_MODE=a"]), (2, ["SLURM_OPEN_MODE=t"])])
+def test_a_script_is_told_how_its_output_is_opened_where_its_client_did_not(open_mode, told):
+    theirs, blobs = sent("22.05", "sbatch-plain", "REQUEST_BATCH_JOB_LAUNCH"), Blobs()
+    job = job_of("22.05", "sbatch-plain", theirs.cred.credential, blobs)
+    ours = launched(job.with_(spec=job.spec.with_(open_mode=open_mode)), blobs, 0x2600)
+    assert [item for item in ours.environment if item.startswith("SLURM_OPEN_MODE=")] == told
+
+
 def test_a_job_that_nobody_knows_is_aborted():
     msg_type, record = launch.termination(9, None, cluster().nodes["n2"], version=0x2600, now_s=5)
     assert (msg_type, record.step_id.job_id, record.nodes) == (MessageType.REQUEST_ABORT_JOB, 9, "n2")
