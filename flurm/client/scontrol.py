@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
 from flurm.client.options import UsageError, flag, parse, takes
 from flurm.client.scontrol_jobs import JOB_COMMANDS
-from flurm.client.scontrol_show import show
+from flurm.client.scontrol_show import Settings, ping, show
 from flurm.client.scontrol_update import understand
 from protocol.constants import MessageType
 from protocol.messages import (
@@ -43,15 +41,6 @@ OPTIONS = (
     flag("version", "V"),
 )
 _LEVELS = ("quiet", "fatal", "error", "info", "verbose", "debug", "debug2", "debug3", "debug4", "debug5")
-
-
-class Settings(msgspec.Struct):
-    """How things are shown."""
-
-    one_line: bool = False
-    details: bool = False
-    all: bool = False
-    json: bool = False
 
 
 def run(argv: list[str], controller: Callable[[], Controller]) -> int:
@@ -90,20 +79,6 @@ def _dispatch(name: str, words: list[str], settings: Settings, controller: Calla
     if lowered in _COMMANDS:
         return _COMMANDS[lowered](words, controller)
     raise CommandError(f"invalid keyword: {name}")
-
-
-def _ping(words: list[str], controller: Callable[[], Controller]) -> int:
-    found = controller()
-    roles = ["primary", *["backup"] * (len(found.addresses) - 1)]
-    up = 0
-    for role, address, name in zip(roles, found.addresses, found.names, strict=True):
-        try:
-            found.ask(MessageType.REQUEST_PING, address=address)
-            state, up = "UP", up + 1
-        except Refused:
-            state = "DOWN"
-        print(f"Slurmctld({role}) at {name} is {state}")
-    return 0 if up else 1
 
 
 def _reconfigure(words: list[str], controller: Callable[[], Controller]) -> int:
@@ -161,7 +136,7 @@ def _shifted(job_id: str, shift: int, controller: Controller) -> int:
 
 
 _COMMANDS: dict[str, Callable[[list[str], Callable[[], Controller]], int]] = {
-    "ping": _ping,
+    "ping": ping,
     "reconfig": _reconfigure,
     "reconfigure": _reconfigure,
     "setdebug": _setdebug,

@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
@@ -31,12 +32,18 @@ from protocol.messages import (
     StepInfoResponse,
 )
 
-if TYPE_CHECKING:
-    from flurm.client.scontrol import Settings
-
-__all__ = ["show"]
+__all__ = ["Settings", "ping", "show"]
 
 Ask = Callable[[], Controller]
+
+
+class Settings(msgspec.Struct):
+    """How things are shown."""
+
+    one_line: bool = False
+    details: bool = False
+    all: bool = False
+    json: bool = False
 
 
 def show(words: list[str], settings: Settings, controller: Ask) -> int:
@@ -185,10 +192,23 @@ def _config(which: str | None, settings: Settings, controller: Ask) -> int:
     for line in config_lines(body, time.time()):
         print(line)
     print()
-    from flurm.client.scontrol import _ping
-
-    _ping([], controller)
+    ping([], controller)
     return 0
+
+
+def ping(words: list[str], controller: Ask) -> int:
+    """Say of each controller whether it answers; 0 where one does."""
+    found = controller()
+    roles = ["primary", *["backup"] * (len(found.addresses) - 1)]
+    up = 0
+    for role, address, name in zip(roles, found.addresses, found.names, strict=True):
+        try:
+            found.ask(MessageType.REQUEST_PING, address=address)
+            state, up = "UP", up + 1
+        except Refused:
+            state = "DOWN"
+        print(f"Slurmctld({role}) at {name} is {state}")
+    return 0 if up else 1
 
 
 def _hostnames(which: str | None) -> int:

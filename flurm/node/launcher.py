@@ -27,7 +27,6 @@ from typing import Any
 
 import structlog
 
-import flurm
 from flurm.node import cgroups, processes, spool
 from flurm.node.plan import make_plan
 from flurm.node.spec import (
@@ -209,7 +208,7 @@ class Launcher:
 
     def _start_zygote(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        package_root = Path(flurm.__file__).resolve().parent.parent
+        package_root = Path(__file__).resolve().parents[2]
         with theirs:
             self._zygote = subprocess.Popen(
                 [sys.executable, "-P", "-m", self.zygote_module, str(self.spool_dir.resolve()), str(theirs.fileno())],
