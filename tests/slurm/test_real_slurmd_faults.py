@@ -92,6 +92,17 @@ def test_the_exit_code_arrives_after_the_controller_was_killed_and_restarted(sit
     await_node(site.sandbox, "n3")
 
 
+def test_a_job_that_was_cancelled_while_its_real_slurmd_was_gone_ends_when_that_is_back(site: Site) -> None:
+    job = submit(site.sandbox, "-w n3", "echo ready; sleep 60")
+    await_text(site.sandbox, f"/mnt/alice/slurm-{job}.out", "ready")
+    kill_slurmd(site.sandbox, "n3")
+    assert site.sandbox.run(f"scancel {job}", "alice").exit == 0
+    start_real_slurmd(site.sandbox, "n3", CONF)
+    await_job(site.sandbox, job, "CANCELLED", deadline_s=40)
+    await_node(site.sandbox, "n3")
+    await_ended(site.sandbox, "sleep 60")
+
+
 def kill_controller(sandbox: Sandbox, flurm: Flurm) -> None:
     sandbox.run("kill -KILL $(pgrep -f '^[^ ]*python[^ ]* [^ ]*flurm foreground')")
     flurm.controller.wait()
