@@ -192,9 +192,9 @@ class Listener:
 
     def dropped(self, partial: _Partial, kind: str, reason: str) -> None:
         """Close a connection that has not sent a request, and tell why."""
+        self._park.drop(partial)
         self.counters.dropped[kind] += 1
         log.warning("connection dropped", peer=partial.peer[0], kind=kind, reason=reason)
-        self._park.drop(partial)
 
     def _ended(self, partial: _Partial) -> None:
         """The peer has closed; that is a fault only inside a request."""
@@ -248,8 +248,12 @@ class _Park:
             partial.socket.close()
 
     def drop_oldest(self) -> None:
-        """Make room."""
-        oldest = next(iter(list(self.partials.values())), None)
+        """Make room: of several threads that do, each drops another connection."""
+        with self._guard:
+            fd = next(iter(self.partials), None)
+            oldest = self.partials.pop(fd) if fd is not None else None
+            if oldest is not None:
+                self._epoll.unregister(oldest.socket.fileno())
         if oldest is not None:
             self._listener.dropped(oldest, DISPLACED, f"{self._most} connections wait already")
 
