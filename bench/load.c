@@ -21,13 +21,13 @@
 
 #define MAX_THREADS 256
 #define SHOWN_ERRORS 3
-#define POLL_NS 50000000L
+#define POLL_NS 20000000L
 #define END_TIMEOUT_S 600.0
 
 typedef int (*request_fn)(int index);
 
 static atomic_int next_index, errors;
-static atomic_uint records;
+static atomic_uint records, last_job;
 static int count, first_job;
 static request_fn request;
 static double *took_ms;
@@ -58,8 +58,12 @@ static int submit(int held)
 	if (held)
 		job.priority = 0;
 	int failed = slurm_submit_batch_job(&job, &answer);
-	if (answer)
+	if (answer) {
+		for (uint32_t seen = last_job; answer->job_id > seen; seen = last_job)
+			if (atomic_compare_exchange_strong(&last_job, &seen, answer->job_id))
+				break;
 		slurm_free_submit_response_response_msg(answer);
+	}
 	return failed;
 }
 
@@ -108,34 +112,41 @@ static int has_ended(const job_info_t *job)
 	return (job->job_state & JOB_STATE_BASE) >= JOB_COMPLETE && !(job->job_state & JOB_COMPLETING);
 }
 
-/* Waits until no job is left to run. Asks only for what changed since the last answer, so that it costs little. */
+/* Counts the jobs that are still to end: of all, or of the one that was submitted last. -1 where nobody could tell. */
+static int count_unended(int of_all)
+{
+	job_info_msg_t *found = NULL;
+	if (of_all ? slurm_load_jobs(0, &found, SHOW_ALL) : slurm_load_job(&found, last_job, SHOW_ALL)) {
+		errors++;
+		fprintf(stderr, "%s\n", slurm_strerror(slurm_get_errno()));
+		return -1;
+	}
+	int unended = 0;
+	for (uint32_t i = 0; i < found->record_count; i++)
+		unended += !has_ended(&found->job_array[i]);
+	records = found->record_count;
+	slurm_free_job_info_msg(found);
+	return unended;
+}
+
+/* Waits until no job is left to run. Asks for the last one alone until it has ended: that costs the controller little. */
 static void await_end(void)
 {
 	double give_up_s = now_s() + END_TIMEOUT_S;
 	struct timespec pause = {0, POLL_NS};
-	time_t seen = 0;
-	while (now_s() < give_up_s) {
-		job_info_msg_t *all = NULL;
-		if (!slurm_load_jobs(seen, &all, SHOW_ALL)) {
-			uint32_t ended = 0;
-			for (uint32_t i = 0; i < all->record_count; i++)
-				ended += has_ended(&all->job_array[i]);
-			records = all->record_count;
-			/* An answer of this very second may lack what the second still brings. */
-			seen = all->last_update - 1;
-			int done = ended == all->record_count;
-			slurm_free_job_info_msg(all);
-			if (done)
-				return;
-		} else if (slurm_get_errno() != SLURM_NO_CHANGE_IN_DATA) {
+	int of_all = 0, unended;
+	while ((unended = count_unended(of_all)) > 0 || !of_all) {
+		if (unended < 0)
+			return;
+		if (now_s() > give_up_s) {
 			errors++;
-			fprintf(stderr, "%s\n", slurm_strerror(slurm_get_errno()));
+			fprintf(stderr, "jobs were still to end after %.0f s\n", END_TIMEOUT_S);
 			return;
 		}
-		nanosleep(&pause, NULL);
+		of_all |= !unended;
+		if (unended)
+			nanosleep(&pause, NULL);
 	}
-	errors++;
-	fprintf(stderr, "jobs were still to end after %.0f s\n", END_TIMEOUT_S);
 }
 
 static int by_size(const void *a, const void *b)
