@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 import flurm.bridge.configure as configure
@@ -168,7 +169,7 @@ class Application:
             case "shutdown":
                 threading.Timer(0.2, self.request_stop, (f"shutdown by uid {control.user_id}",)).start()
             case "set_log_level":
-                set_log_level(str(control.arguments.get("level", "info")))
+                self._set_log_level(**control.arguments)
             case "reset_statistics":
                 self._reset_statistics()
             case "takeover":
@@ -188,6 +189,13 @@ class Application:
             self.config = self.system.env["config"] = config
             log.info("reconfigured", source=config.source or "defaults")
             return reply
+
+    def _set_log_level(self, level: str, number: int) -> None:
+        """Log from `level` on, and show Slurm's number of it, until the configuration is read again."""
+        assert self.system is not None
+        set_log_level(level)
+        shown = {**self.config.slurm, "SlurmctldDebug": str(number)}
+        self.config = self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
 
     def _reset_statistics(self) -> None:
         assert self.system is not None

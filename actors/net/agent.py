@@ -39,6 +39,7 @@ class Kind(enum.Enum):
     TERMINATE = "terminate"
     SIGNAL = "signal"
     PING = "ping"
+    SHUTDOWN = "shutdown"
     REGISTER = "register"
 
 
