@@ -23,6 +23,7 @@ import structlog
 import flurm.bridge.configure as configure
 import flurm.node.daemon as node_daemon
 from actors import messages as m
+from actors.net import agent
 from actors.net.listener import Listener
 from actors.net.serving import Service
 from flurm.bridge.requests import Control
@@ -36,6 +37,8 @@ from protocol.auth import MungeKey, Signer
 
 READY_TIMEOUT_S = 60.0
 NODE_GRACE_S = 5.0
+REPLY_GRACE_S = 0.2
+"""Who asked for the shutdown shall read the answer before the socket closes."""
 
 log = structlog.get_logger(__name__)
 
@@ -167,7 +170,7 @@ class Application:
             case "reconfigure":
                 return self.reconfigure()
             case "shutdown":
-                threading.Timer(0.2, self.request_stop, (f"shutdown by uid {control.user_id}",)).start()
+                threading.Thread(target=self._shut_down, args=(control,), daemon=True).start()
             case "set_log_level":
                 self._set_log_level(**control.arguments)
             case "reset_statistics":
@@ -175,6 +178,15 @@ class Application:
             case "takeover":
                 return Rejected(Refusal.DISABLED)
         return Done()
+
+    def _shut_down(self, control: Control) -> None:
+        """End the controller, and the node daemons first where that was asked for (`scontrol shutdown`)."""
+        assert self.system is not None
+        if control.arguments.get("nodes"):
+            agent.shut_down(self.system.terms["cluster"], self.system.env)
+        else:
+            time.sleep(REPLY_GRACE_S)
+        self.request_stop(f"shutdown by uid {control.user_id}")
 
     def reconfigure(self) -> Reply:
         """Read the configuration again and apply it live; on any fault nothing changes. Raises nothing."""

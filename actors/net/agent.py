@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -23,8 +24,10 @@ from flurm.core.records import Cluster, Job, Node
 from flurm.storage.errors import StorageError
 from protocol.constants import MessageType
 from protocol.errors import ProtocolError
+from protocol.messages import ShutdownRequest
 from protocol.versions import OLDEST, Version
 
+SHUTDOWN_THREADS = 16
 TERMINATE_AGAIN_S = 30.0
 _UNKNOWN = (OLDEST, Version.V23_02, Version.V24_11)
 """A daemon hangs up on versions that it does not know; each release from 22.05 on knows one of these."""
@@ -39,7 +42,6 @@ class Kind(enum.Enum):
     TERMINATE = "terminate"
     SIGNAL = "signal"
     PING = "ping"
-    SHUTDOWN = "shutdown"
     REGISTER = "register"
 
 
@@ -184,6 +186,21 @@ def _register(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[
         except rpc.NoAnswer:
             if not versions:
                 raise
+
+
+def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
+    """Tell every node daemon to end; those that do not answer are left alone."""
+
+    def tell(node: Node) -> None:
+        try:
+            _call(node, MessageType.REQUEST_SHUTDOWN, ShutdownRequest(), env)
+        except rpc.NoAnswer:
+            log.debug("node shuts down", node=node.name)
+        except (rpc.Unreachable, ProtocolError) as error:
+            log.info("node not told to shut down", node=node.name, reason=str(error))
+
+    with ThreadPoolExecutor(SHUTDOWN_THREADS, thread_name_prefix="flurm-shutdown") as pool:
+        list(pool.map(tell, (node for node in cluster.nodes.values() if node.is_up)))
 
 
 _DO = {
