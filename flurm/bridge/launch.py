@@ -134,6 +134,8 @@ def _environment(job: Job, blobs: Blobs) -> list[str]:
         items.append(f"SLURM_JOB_NAME={job.spec.name}")
     if job.spec.open_mode and "SLURM_OPEN_MODE" not in given:
         items.append(f"SLURM_OPEN_MODE={'a' if job.spec.open_mode == _APPEND else 't'}")
+    if job.spec.ntasks_per_node and job.spec.num_tasks and "SLURM_NTASKS" not in given:
+        items += [f"SLURM_NTASKS={job.spec.num_tasks}", f"SLURM_NPROCS={job.spec.num_tasks}"]
     return items
 
 

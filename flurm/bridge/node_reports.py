@@ -36,6 +36,9 @@ _NODE_FAULTS = frozenset(
 """Reasons that lie with the node, so that the job is put back; all others are the job's own failure."""
 
 
+_NO_FAULT_OF_ITS_OWN = frozenset({Errno.ESLURMD_CREDENTIAL_REVOKED, Errno.ESLURMD_INVALID_JOB_CREDENTIAL})
+
+
 def register(record: wire.NodeRegistration, context: Context) -> Mapped:
     """MESSAGE_NODE_REGISTRATION_STATUS."""
     refusal = only_operators(context)
@@ -91,8 +94,16 @@ def batch_complete(record: wire.BatchComplete, context: Context) -> Mapped:
         node=record.node_name or "",
         exit_status=_status(record),
         slurm_rc=record.slurm_rc if record.slurm_rc in _NODE_FAULTS else 0,
+        drain_reason=_drain_reason(record.slurm_rc),
     )
     return for_jobs(command)
+
+
+def _drain_reason(slurm_rc: int) -> str | None:
+    """What is wrong with a node that could not run a job, where the next job would fare no better."""
+    if slurm_rc not in _NODE_FAULTS - _NO_FAULT_OF_ITS_OWN:
+        return None
+    return "Prolog error" if slurm_rc == Errno.ESLURMD_PROLOG_FAILED else "batch job complete failure"
 
 
 def _status(record: wire.BatchComplete) -> int:

@@ -243,7 +243,7 @@ def _show_request(
     info.tres_req_str = tres_text(cpus, memory_mib, spec.min_nodes)
     info.num_cpus, info.max_cpus = cpus, spec.max_cpus or 0
     info.num_nodes = _expected_nodes(spec, cpus, cpus_per_node)
-    info.max_nodes = _shown_max_nodes(job, mask.bit_count(), version)
+    info.max_nodes = _shown_max_nodes(job, info.num_nodes, version)
     never_ran = job.state.is_finished and not job.node_names
     info.num_tasks = spec.num_tasks or (NO_VAL if never_ran else max(spec.min_nodes, 1))
     info.cpus_per_task = spec.cpus_per_task or 1
@@ -290,16 +290,16 @@ def _expected_nodes(spec: JobSpec, cpus: int, cpus_per_node: int) -> int:
     return nodes
 
 
-def _shown_max_nodes(job: Job, partition_nodes: int, version: int) -> int:
+def _shown_max_nodes(job: Job, expected_nodes: int, version: int) -> int:
     """The most nodes a waiting job takes; from 23.02 on one is worked out for jobs that were held from the start."""
     spec = job.spec
     if job.node_names:
         return 0
     if spec.max_nodes is not None:
         return spec.max_nodes
-    if job.priority or version < Version.V23_02 or spec.cpus_per_task or spec.ntasks_per_core:
+    if job.priority or job.restarts or version < Version.V23_02 or spec.cpus_per_task or spec.ntasks_per_core:
         return 0
-    return min(spec.num_tasks or 1, partition_nodes)
+    return expected_nodes
 
 
 def _show_nodes(info: JobInfo, cluster: Cluster, job: Job) -> None:

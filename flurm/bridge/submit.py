@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from flurm.bridge import users
+from flurm.bridge import releases, users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.context import Context
 from flurm.bridge.job_fields import given
@@ -48,8 +48,15 @@ def submit(record: JobDescription, context: Context) -> Mapped:
     environment = b"\0".join(_bytes(item) for item in record.environment if item is not None)
     script_digest, environment_digest = context.store_blobs([script, environment])
     stored = spec.with_(script_digest=script_digest, script_size=len(script), environment_digest=environment_digest)
-    hold = record.priority == 0
-    return for_jobs(SubmitJob(now_s=context.now_s, spec=stored, array=record.array_inx or None, hold=hold))
+    return for_jobs(
+        SubmitJob(
+            now_s=context.now_s,
+            spec=stored,
+            array=record.array_inx or None,
+            hold=record.priority == 0,
+            strict=releases.refuses_what_never_fits(context.version),
+        )
+    )
 
 
 def submit_het_job(record: object, context: Context) -> Mapped:
@@ -69,6 +76,7 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     if refusal is not None:
         return refusal
     fields.setdefault("requeue", context.config.job_requeue)
+    fields |= _task_count(fields)
     if record.priority not in (NO_VAL, 0):
         fields["requested_priority"] = record.priority
     return JobSpec(
@@ -144,6 +152,14 @@ def _kill_invalid_dependency(flags: int) -> bool | None:
     if flags & JobFlag.KILL_INV_DEP:
         return True
     return False if flags & JobFlag.NO_KILL_INV_DEP else None
+
+
+def _task_count(fields: dict[str, object]) -> dict[str, object]:
+    """Newer clients leave it to the controller to count the tasks of --ntasks-per-node."""
+    nodes, each = fields.get("min_nodes"), fields.get("ntasks_per_node")
+    if "num_tasks" in fields or not isinstance(each, int) or not each:
+        return {}
+    return {"num_tasks": each * (nodes if isinstance(nodes, int) else 1)}
 
 
 def _submit_host(record: JobDescription, context: Context) -> str | None:

@@ -119,7 +119,8 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         "max_step_cnt": config.max_step_count, "max_tasks_per_node": config.max_tasks_per_node,
         "min_job_age": config.min_job_age, "msg_timeout": config.message_timeout, "tcp_timeout": config.tcp_timeout,
         "over_time_limit": 0xFFFF if config.over_time_limit is None else config.over_time_limit,
-        "ret2service": config.return_to_service, "tree_width": config.tree_width, "wait_time": config.wait_time,
+        "ret2service": config.return_to_service, "wait_time": config.wait_time,
+        "tree_width": _tree_width(config, version_name),
         "slurmctld_port": config.slurmctld_port, "slurmctld_port_count": _port_count(config),
         "slurmd_port": config.slurmd_port, "slurmd_timeout": min(-(-config.heartbeat_timeout // 1000), 0xFFFE),
         "conf_flags": _conf_flags(config),
@@ -146,6 +147,13 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         texts |= {f"{field}_name": user}
         numbers |= {f"{field}_id": user_id(user)}
     return numbers | texts
+
+
+def _tree_width(config: Config, version_name: str) -> int:
+    """The fan-out, whose default was larger in older releases."""
+    if "TreeWidth" in config.slurm or config.tree_width != f.TREE_WIDTH.at("26.05"):
+        return config.tree_width
+    return int(_at(f.TREE_WIDTH, version_name))
 
 
 def user_id(user: str) -> int:

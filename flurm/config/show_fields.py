@@ -38,6 +38,9 @@ class Choice(msgspec.Struct, frozen=True):
     words: Mapping[str, int]
 
 
+TREE_WIDTH = Since(50, "23.11", 16)
+
+
 def none_since(text: str, release: str = "23.11") -> Since:
     """Return the default of a plugin that used to be named and is now left out."""
     return Since(text, release, None)

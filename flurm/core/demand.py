@@ -74,6 +74,7 @@ def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
     target = max(min_nodes, spec.max_nodes or 0)
     if tasks and target > min_nodes:
         target = max(min_nodes, min(target, tasks))
+    required = names.node_mask(cluster, spec.required_nodes) if spec.required_nodes else 0
     per_cpu, per_node, all_memory = _memory(cluster, spec, partition)
     threads = min(spec.threads_per_core or UNLIMITED, UNLIMITED)
     if spec.ntasks_per_core and spec.ntasks_per_core < 0xFFFF and not spec.overcommit:
@@ -98,9 +99,16 @@ def demand_of(cluster: Cluster, spec: JobSpec, partition: Partition) -> Demand:
         cores_per_socket=spec.cores_per_socket or 0,
         threads_per_core=spec.threads_per_core or 0,
         features=spec.features or None,
-        required=names.node_mask(cluster, spec.required_nodes) if spec.required_nodes else 0,
+        required=_lowest(required, spec.max_nodes or UNLIMITED),
         excluded=names.node_mask(cluster, spec.excluded_nodes) if spec.excluded_nodes else 0,
     )
+
+
+def _lowest(mask: int, count: int) -> int:
+    """The first nodes of a mask: more required nodes than the job may have are as good as not named."""
+    for _ in range(mask.bit_count() - count):
+        mask ^= 1 << mask.bit_length() - 1
+    return mask
 
 
 def eligible_nodes(cluster: Cluster, spec: JobSpec, partition: Partition) -> int:

@@ -72,6 +72,7 @@ class StepManager:
         self.watches_memory = bool(plan["memory_mib"]) and not (self.cgroup and self.cgroup.limits_memory)
         self.memory_check_s = time.monotonic() + MEMORY_CHECK_S
         self.out_of_memory = False
+        self.announced = False
         self.started_s = time.time()
         if channel is not None:
             self._add_connection(channel)
@@ -191,6 +192,8 @@ class StepManager:
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
             case {"do": "signal", "signum": int(signum), "target": str(target)}:
+                if signum in (signal.SIGTERM, signal.SIGKILL):
+                    self._announce_the_end()
                 processes.signal_all(self._targets(target), signum)
             case {"do": "terminate", "grace_s": grace_s, "reason": str(reason)}:
                 self._terminate(float(grace_s), reason)
@@ -214,15 +217,22 @@ class StepManager:
     def _terminate(self, grace_s: float, reason: str) -> None:
         deadline = time.monotonic() + grace_s
         if self.kill_at_s is None:
-            when = time.strftime("%Y-%m-%dT%H:%M:%S")
-            who = f"JOB {self.plan['job_id']} ON {self.plan['node']}"
-            self._log(f"*** {who} CANCELLED AT {when}{reason and ' '}{reason} ***")
+            self._announce_the_end(reason)
             everything = self._targets("all")
             processes.signal_all(everything, signal.SIGCONT)
             if grace_s > 0:
                 processes.signal_all(everything, signal.SIGTERM)
             self.stop_at_s = None
         self.kill_at_s = deadline if self.kill_at_s is None else min(deadline, self.kill_at_s)
+
+    def _announce_the_end(self, reason: str = "") -> None:
+        """Say in the job's output that it is cancelled; once, however many signals follow."""
+        if self.announced:
+            return
+        self.announced = True
+        when = time.strftime("%Y-%m-%dT%H:%M:%S")
+        who = f"JOB {self.plan['job_id']} ON {self.plan['node']}"
+        self._log(f"*** {who} CANCELLED AT {when}{reason and ' '}{reason} ***")
 
     def _next_deadline_ms(self) -> int | None:
         memory_s = self.memory_check_s if self.watches_memory else None

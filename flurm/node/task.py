@@ -98,7 +98,8 @@ def _open_files(plan: dict[str, Any]) -> Files:
     same = plan["stderr"] in (None, plan["stdout"])
     stderr = stdout if same else _open_file("stderr", plan["stderr"], output_flags, work_dir)
     if complaint:
-        _complain(stderr, complaint)
+        for _ in ("the step manager", "the task"):
+            _complain(stderr, complaint)
     return Files(stdin, stdout, stderr, work_dir)
 
 

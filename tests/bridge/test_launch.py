@@ -114,6 +114,17 @@ def test_a_job_of_an_array_knows_the_array():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("submitted", [[], ["SLURM_NTASKS=4", "SLURM_NPROCS=4"]])
+def test_a_job_of_so_many_tasks_per_node_is_told_their_number_once(submitted):
+    theirs, blobs = sent("24.11", "sbatch-plain", "REQUEST_BATCH_JOB_LAUNCH"), Blobs()
+    job = job_of("24.11", "sbatch-plain", theirs.cred.credential, blobs)
+    (environment,) = blobs.put_many(["\0".join(submitted).encode()])
+    spec = job.spec.with_(ntasks_per_node=2, num_tasks=4, environment_digest=environment)
+    ours = launched(job.with_(spec=spec), blobs, 0x2A00)
+    told = [item for item in ours.environment if item.startswith(("SLURM_NTASKS=", "SLURM_NPROCS="))]
+    assert told == ["SLURM_NTASKS=4", "SLURM_NPROCS=4"]
+
+
 @pytest.mark.parametrize(("open_mode", "told"), [(0, []), (1, ["SLURM_OPEN_MODE=a"]), (2, ["SLURM_OPEN_MODE=t"])])
 def test_a_script_is_told_how_its_output_is_opened_where_its_client_did_not(open_mode, told):
     theirs, blobs = sent("22.05", "sbatch-plain", "REQUEST_BATCH_JOB_LAUNCH"), Blobs()

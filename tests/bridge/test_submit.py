@@ -88,6 +88,16 @@ def test_an_array_and_its_throttle_are_the_commands_business():
     assert command.spec.partitions == ("long",)
 
 
+def test_tasks_that_a_newer_client_has_not_counted_are_counted():
+    assert submitted(description(ntasks_per_node=2, min_nodes=3)).spec.num_tasks == 6
+    assert submitted(description(ntasks_per_node=2, min_nodes=3, num_tasks=5)).spec.num_tasks == 5
+
+
+def test_what_can_never_run_is_refused_to_clients_whose_own_controllers_do_so():
+    assert not submitted(description(), release="22.05").strict
+    assert submitted(description(), release="24.11").strict
+
+
 def test_priority_zero_holds():
     command = submitted(sent("22.05", "sbatch-hold", "REQUEST_SUBMIT_BATCH_JOB"))
     assert command.hold

@@ -145,6 +145,7 @@ def test_show_config_answers_as_slurm_does_for_the_same_file(tmp_path):
     assert (old["control_machine"], old["control_addr"]) == (["ctl1", "ctl2"], ["10.0.0.1", "10.0.0.2"])
     assert (old["mpi_default"], new["mpi_default"], old["epilog"], new["epilog"]) == ("none", None, None, [])
     assert (old["priority_flags"], old["conf_flags"], old["cpu_freq_govs"]) == (32, 64, 2256535552)
+    assert (old["tree_width"], new["tree_width"]) == (50, 16)
     assert (old["suspend_time"], old["priority_decay_hl"], old["prolog_epilog_timeout"]) == (0xFFFFFFFF, 604800, 65534)
 
 

@@ -244,3 +244,9 @@ def test_eligible_nodes_do_not_depend_on_what_runs():
     request = spec_of(cpus_per_task=2, excluded_nodes="n4")
     eligible = eligible_nodes(cluster.state, request, cluster.state.partitions["debug"])
     assert nodes_of(cluster, eligible) == "n[1-3]"
+
+
+def test_of_more_required_nodes_than_the_job_may_have_the_first_are_meant():
+    cluster = cluster_of(nodes=4, cpus=2)
+    spec = spec_of(required_nodes="n[2-4]", max_nodes=2)
+    assert demand_of(cluster.state, spec, cluster.state.partitions["debug"]).required == 0b0110

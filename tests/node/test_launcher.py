@@ -95,10 +95,9 @@ def test_an_existing_output_file_is_cut_off_unless_appending_is_asked_for(node):
 
 def test_a_missing_working_directory_gives_way_to_tmp_and_says_so(node):
     node.run(1, "pwd", work_dir=str(node.work / "gone"), std_out=str(node.work / "out"))
-    told, where = (node.work / "out").read_text().splitlines()
-    assert where == "/tmp"
     reason = "No such file or directory: going to /tmp instead"
-    assert told == f"slurmstepd: error: couldn't chdir to `{node.work}/gone': {reason}"
+    told = f"slurmstepd: error: couldn't chdir to `{node.work}/gone': {reason}"
+    assert (node.work / "out").read_text().splitlines() == [told, told, "/tmp"]
 
 
 def test_a_missing_tmpdir_is_made_for_the_job_or_replaced(node):
@@ -228,6 +227,20 @@ def test_a_signal_for_the_script_alone_spares_its_children(node):
     assert node.launcher.signal(1, signal.SIGUSR1, SignalTarget.SCRIPT)
     told.read_text()
     assert node.output(1) == "script\n"
+
+
+def test_a_signal_that_ends_a_job_leaves_a_notice_and_only_one(node):
+    up, told = node.fifo("up"), node.fifo("told")
+    script = f"trap 'echo term; echo > {told}' TERM; echo > {up}; while :; do sleep 0.05; done"
+    node.launcher.launch(batch(1, script, node.work))
+    up.read_text()
+    node.launcher.signal(1, signal.SIGTERM, SignalTarget.SCRIPT)
+    told.read_text()
+    node.launcher.terminate(1, 0)
+    node.wait_for(StepEnded, 1)
+    notice, *rest = node.output(1).splitlines()
+    assert notice.startswith("slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT ")
+    assert rest == ["term"]
 
 
 def test_a_signal_for_all_reaches_script_and_children(node):
