@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -43,7 +44,8 @@ def command(config_path: Path | None, log_level: str | None) -> None:
     signal.signal(signal.SIGHUP, lambda *_: _apart(application.reconfigure))
     host, port = application.listener.address
     log.info("serving", cluster=config.cluster_name, address=f"{host}:{port}", state_dir=config.state_dir)
-    click.echo(f"FLURM serves cluster {config.cluster_name} on {host}:{port}", err=True)
+    with contextlib.suppress(OSError):  # a full disk under the log is no reason to end
+        click.echo(f"FLURM serves cluster {config.cluster_name} on {host}:{port}", err=True)
     reason = application.wait()
     log.info("stopping", reason=reason)
     application.stop()

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import TextIO
 
 import structlog
+
+
+class Lossy:
+    """A stream on which a full disk costs log lines, and not the process that writes them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -24,6 +42,6 @@ def configure(level: str, stream: TextIO | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(Lossy(out)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )

@@ -103,7 +103,7 @@ class Daemons:
         self.config = self.place / "flurm.toml"
         self.log = self.place / "controller.log"
         self.controller: subprocess.Popen[bytes] | None = None
-        self._wrap = wrap
+        self.wrap = wrap
         secret = secrets.token_bytes(64)
         key = self.place / "munge.key"
         key.write_bytes(secret)
@@ -140,18 +140,17 @@ class Daemons:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def command(self, *words: str) -> list[str]:
-        """The argv of a `flurm` command on this cluster."""
-        return [sys.executable, "-m", "flurm.cli.main", *words, "--config", str(self.config)]
-
     def run(self, *words: str, timeout_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         """Run a `flurm` command to its end."""
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=timeout_s, check=False)
+        command = [sys.executable, "-m", "flurm.cli.main", *words]
+        environment = {**os.environ, "FLURM_CONF": str(self.config)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False)
 
     def start(self) -> None:
         """Start the controller (and with it the node daemon) and wait until it answers."""
         with self.log.open("ab") as log:
-            command = [*self._wrap, *self.command("foreground")]
+            program = [sys.executable, "-m", "flurm.cli.main", "foreground", "--config", str(self.config)]
+            command = [*self.wrap, *program]
             self.controller = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.await_that("the controller answers", self._answers)
 
