@@ -146,7 +146,10 @@ class SchedulerEngine(GenServer):
         duration_us = int((ended - began) * 1e6)
         state.resume_s = ended + min(REST_PER_CYCLE * (ended - began), MAX_REST_S)
         self._count(state.statistics, duration_us, len(order), len(plan.starts))
-        self.system.env["counters"].scheduler.add(duration_us, len(order), len(order))
+        counters = self.system.env["counters"]
+        counters.scheduler.add(duration_us, len(order), len(order))
+        if state.plugin != "flurm_sched_fifo":
+            counters.backfill.add(duration_us, len(order), len(order), len(order), 0, now_s)
         if plan.starts or plan.outlooks:
             state.proposing = True
             command = c.ApplyPlan(now_s=now_s, starts=plan.starts, outlooks=plan.outlooks)

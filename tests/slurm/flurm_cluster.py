@@ -26,7 +26,7 @@ from tests.slurm.slurm_conf import NODES, slurm_conf
 PROGRAMS = Path(sys.executable).parent
 _FLURM_TOML = """\
 [flurm]
-slurm_conf = "{directory}/slurm.conf"
+slurm_conf = "/etc/slurm/slurm.conf"
 munge_key = "{munge_key}"
 state_dir = "{directory}/flurm"
 log_dir = "{directory}/flurm-log"
@@ -71,7 +71,7 @@ def start_flurm(
     settings: str = "",
 ) -> Flurm:
     """Start a controller and the named nodes; see the contract above. `settings` are further lines of [flurm]."""
-    sandbox.write(f"{CLUSTER_DIR}/slurm.conf", slurm_conf_text)
+    sandbox.write("/etc/slurm/slurm.conf", slurm_conf_text)
     common = _FLURM_TOML.format(directory=CLUSTER_DIR, munge_key=munge_key) + settings
     sandbox.write(f"{CLUSTER_DIR}/flurm.toml", common)
     controller = spawn(sandbox, "flurm")

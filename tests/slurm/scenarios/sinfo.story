@@ -77,4 +77,5 @@ hide "boot_time": \D*?(\d+)
 hide "(?:cpu_load|free_memory)": (\d+)
 hide "load": \{\s*"minimum": (\d+),\s*"maximum": (\d+)
 hide "free": \{\s*"minimum": \{[^}]*"number": (\d+)\s*\},\s*"maximum": \{[^}]*"number": (\d+)
+hide "reason": \{[^}]*"user": "(\w*)"
 alice: sinfo --json -n n1 -p debug

@@ -119,6 +119,7 @@ hide "release": (".*")
 hide "accrue_time": (\d+)
 hide "accrue_time": \{\s*"set": (\w+),[^}]*"number": (\d+)
 hide "(?:alloc_sid|pid)": ("?\d+"?)
+hide "USING_DEFAULT_WCKEY"((?:,\s*"BACKFILL_ATTEMPTED")?)
 A = alice: sbatch -J jsonrun -p long -w n3 -t 5 --wrap 'sleep 60'
 wait $A RUNNING
 alice: squeue --json
