@@ -2,7 +2,7 @@
 
 Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone)
              -> Reply | Unavailable
-         Request(RegisterNode), passed on to the node manager, which answers
+         Request(RegisterNode | UpdateNode), passed on to the node manager, which answers
 Casts    Carry(JobEnded...) from the state manager
          Request(EpilogDone), whose sender waits for no answer
 Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
@@ -28,6 +28,7 @@ from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
 CLOCK_S = 1.0
+PASS_ON_AGAIN_S = 0.05
 COLLECT_EVERY_S = 3600
 
 log = structlog.get_logger(__name__)
@@ -61,8 +62,8 @@ class JobManager(GenServer):
                 state.submitted += 1
                 self.system.env["counters"].jobs_submitted += 1
                 self._execute(command, sender)
-            case m.Request(c.RegisterNode() as command):
-                self.cast(NODE_MANAGER, m.NodeReport(command, sender))
+            case m.Request(c.RegisterNode() | c.UpdateNode() as command):
+                self._pass_on(m.NodeRequest(command, sender))
             case m.Request(command):
                 self._execute(command, sender)
             case _:
@@ -92,11 +93,21 @@ class JobManager(GenServer):
             counters.jobs_failed += 1
 
     def handle_info(self, message: Any, state: State) -> NoReply:
-        if message == "clock":
-            self._look_at_the_clock(int(self.now_s()))
-            self._collect_blobs(state)
-            self.send_after(CLOCK_S, "clock")
+        match message:
+            case "clock":
+                self._look_at_the_clock(int(self.now_s()))
+                self._collect_blobs(state)
+                self.send_after(CLOCK_S, "clock")
+            case m.NodeRequest():
+                self._pass_on(message)
         return NoReply(state)
+
+    def _pass_on(self, request: m.NodeRequest) -> None:
+        """To the node manager, or again in a moment: one that is just being restarted hears nothing."""
+        if self.system.whereis(NODE_MANAGER) is None:
+            self.send_after(PASS_ON_AGAIN_S, request)
+        else:
+            self.cast(NODE_MANAGER, request)
 
     def _look_at_the_clock(self, now_s: int) -> None:
         found = due(self._cluster(), now_s)

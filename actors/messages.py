@@ -87,8 +87,8 @@ class Carry(msgspec.Struct, frozen=True):
     effects: tuple[Effect, ...]
 
 
-class NodeReport(msgspec.Struct, frozen=True):
-    """The job manager to the node manager: a node daemon sent this; answer it."""
+class NodeRequest(msgspec.Struct, frozen=True):
+    """The job manager to the node manager: a node daemon or an administrator asks for this; answer it."""
 
     command: AnyCommand
     reply_to: Sender | None

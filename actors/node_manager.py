@@ -1,8 +1,8 @@
 """Node manager: owns the rules of nodes, the heartbeat monitor, and everything that is sent to node daemons.
 
-Calls    Request(UpdateNode) -> Reply | Unavailable; "status" -> dict
+Calls    "status" -> dict
 Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) from the state manager
-         NodeReport(RegisterNode) from the job manager, answered when it is committed
+         NodeRequest(RegisterNode | UpdateNode) from the job manager, answered when it is committed
 Infos    Sent(...) from the agents; its own timers
 Effects  RPCs to node daemons, by a bounded pool of agents; commands to consensus
 Errors   a node that does not answer is a fact, not an error; an exception is a bug and crashes the process
@@ -76,9 +76,6 @@ class NodeManager(GenServer):
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
         match request:
-            case m.Request(c.UpdateNode() as command):
-                self.cast(CONSENSUS, m.propose(command, sender))
-                return NoReply(state)
             case "status":
                 return Reply(self.format_status(state), state)
         raise NotImplementedError(repr(request))
@@ -87,8 +84,10 @@ class NodeManager(GenServer):
         match message:
             case m.Carry(effects):
                 self._carry(effects, state)
-            case m.NodeReport(command, reply_to):
-                self._registered(command, reply_to, state)
+            case m.NodeRequest(command, reply_to):
+                if isinstance(command, c.RegisterNode):
+                    self._registered(command.name, state)
+                self.cast(CONSENSUS, m.propose(command, reply_to))
             case _:
                 raise NotImplementedError(repr(message))
         return NoReply(state)
@@ -106,10 +105,9 @@ class NodeManager(GenServer):
                 pass
         return NoReply(state)
 
-    def _registered(self, command: Any, reply_to: Sender | None, state: State) -> None:
-        state.failures.pop(command.name, None)
-        state.heard_s[command.name] = self.monotonic_s()
-        self.cast(CONSENSUS, m.propose(command, reply_to))
+    def _registered(self, name: str, state: State) -> None:
+        state.failures.pop(name, None)
+        state.heard_s[name] = self.monotonic_s()
 
     def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
         for effect in effects:

@@ -112,7 +112,7 @@ class Application:
     def _configure(self, config: Config, *, keep_changes: bool) -> Reply:
         assert self.system is not None
         command = configure.command(config, now_s=int(time.time()), keep_changes=keep_changes)
-        reply = self.system.call("flurm_state_manager", m.Request(command), READY_TIMEOUT_S)
+        reply = self.system.call("flurm_job_manager", m.Request(command), READY_TIMEOUT_S)
         if isinstance(reply, m.Unavailable):
             raise StartFailed(f"the configuration could not be stored: {reply.detail or reply.reason.value}")
         if isinstance(reply, Rejected):

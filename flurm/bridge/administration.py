@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flurm.bridge.calls import NODE_MANAGER, PARTITION_MANAGER, Call, Control, Mapped, only_operators
+from flurm.bridge.calls import PARTITION_MANAGER, Call, Control, Mapped, for_jobs, only_operators
 from flurm.bridge.context import Context
 from flurm.core.commands import CreatePartition, DeletePartition, UpdateNode, UpdatePartition
 from flurm.core.effects import Rejected
@@ -71,7 +71,7 @@ def update_node(record: wire.NodeUpdate, context: Context) -> Mapped:
         reason=record.reason,
         changes=_node_changes(record),
     )
-    return Call(NODE_MANAGER, command)
+    return for_jobs(command)
 
 
 def _node_changes(record: wire.NodeUpdate) -> dict[str, object]:

@@ -11,7 +11,6 @@ from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
 
 JOB_MANAGER = "flurm_job_manager"
-NODE_MANAGER = "flurm_node_manager"
 PARTITION_MANAGER = "flurm_partition_manager"
 
 
@@ -37,7 +36,8 @@ Mapped = Call | Control | Rejected | Done
 
 
 def for_jobs(command: AnyCommand) -> Call:
-    """A call to the job manager."""
+    """A call to the job manager, which also passes on what concerns nodes: the documented matrix has the protocol talk
+    to no other manager of jobs and nodes."""
     return Call(JOB_MANAGER, command)
 
 
