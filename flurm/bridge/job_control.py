@@ -183,15 +183,19 @@ _JOB_ID = re.compile(r"([0-9]{1,10})(?:_|$)")
 
 
 def requeue(record: wire.RequeueJob, context: Context) -> Mapped:
-    """REQUEST_JOB_REQUEUE: scontrol requeue and requeuehold."""
+    """REQUEST_JOB_REQUEUE: scontrol requeue and requeuehold, and node daemons that could not start a job."""
     target = _target(record.job_id_str, record.job_id)
     if target is None:
         return Rejected(Refusal.INVALID_JOB_ID)
     special = bool(record.flags & JobStateFlag.SPECIAL_EXIT)
     hold = special or bool(record.flags & JobStateFlag.REQUEUE_HOLD)
+    failed = bool(record.flags & JobStateFlag.LAUNCH_FAILED) and is_operator(context.cluster, context.uid)
     return for_jobs(
-        RequeueJob(now_s=context.now_s, user_id=context.uid, target=target, hold=hold, special_exit=special)
-    )
+        RequeueJob(
+            now_s=context.now_s, user_id=context.uid, target=target, hold=hold, special_exit=special,
+            launch_failed=failed,
+        )
+    )  # fmt: skip
 
 
 def top(record: wire.TopJob, context: Context) -> Mapped:

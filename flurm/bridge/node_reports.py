@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flurm.bridge.calls import JOB_MANAGER, Call, Mapped, for_jobs, only_operators
 from flurm.bridge.context import Context
-from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode
+from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode, UpdateNode
 from flurm.core.effects import Done, Rejected
 from flurm.core.enums import Refusal
 from flurm.core.records import NodeFacts
@@ -36,6 +36,10 @@ _NODE_FAULTS = frozenset(
 """Reasons that lie with the node, so that the job is put back; all others are the job's own failure."""
 
 
+_PROLOG_ERROR = "Prolog error"
+_PROLOG_FAULTS = (Errno.ESLURMD_PROLOG_FAILED, Errno.ESLURMD_SETUP_ENVIRONMENT_ERROR)
+"""What a registration tells of the last job: a real daemon registers anew when its prolog failed."""
+
 _NO_FAULT_OF_ITS_OWN = frozenset({Errno.ESLURMD_CREDENTIAL_REVOKED, Errno.ESLURMD_INVALID_JOB_CREDENTIAL})
 
 
@@ -55,6 +59,7 @@ def register(record: wire.NodeRegistration, context: Context) -> Mapped:
             jobs=jobs,
             since_s=said_s - context.config.batch_start_timeout,
             startup=bool(record.flags & RegistrationFlag.RESP),
+            drain_reason=_PROLOG_ERROR if record.status in _PROLOG_FAULTS else None,
         )
     )
 
@@ -103,7 +108,7 @@ def _drain_reason(slurm_rc: int) -> str | None:
     """What is wrong with a node that could not run a job, where the next job would fare no better."""
     if slurm_rc not in _NODE_FAULTS - _NO_FAULT_OF_ITS_OWN:
         return None
-    return "Prolog error" if slurm_rc == Errno.ESLURMD_PROLOG_FAILED else "batch job complete failure"
+    return _PROLOG_ERROR if slurm_rc == Errno.ESLURMD_PROLOG_FAILED else "batch job complete failure"
 
 
 def _status(record: wire.BatchComplete) -> int:
@@ -127,8 +132,13 @@ def epilog_complete(record: wire.EpilogComplete, context: Context) -> Mapped:
 
 
 def prolog_complete(record: wire.PrologComplete, context: Context) -> Mapped:
-    """REQUEST_COMPLETE_PROLOG: a launch waits for no prolog here, so there is nothing to note."""
-    return only_operators(context) or Done()
+    """REQUEST_COMPLETE_PROLOG: a launch waits for no prolog here, but a node whose prolog fails takes no more jobs."""
+    refusal = only_operators(context)
+    name = record.node_name or ""
+    if refusal is not None or not record.prolog_rc or name not in context.cluster.nodes:
+        return refusal or Done()
+    command = UpdateNode(now_s=context.now_s, user_id=context.uid, names=name, state="drain", reason=_PROLOG_ERROR)
+    return for_jobs(command)
 
 
 def step_complete(record: wire.StepComplete, context: Context) -> Mapped:

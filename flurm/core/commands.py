@@ -73,6 +73,8 @@ class RequeueJob(Command, frozen=True):
     target: str
     hold: bool = False
     special_exit: bool = False
+    launch_failed: bool = False
+    """A node daemon asks: it could not start the job."""
 
 
 class TopJobs(Command, frozen=True):
@@ -126,6 +128,9 @@ class BatchEnded(Command, frozen=True):
     node: str
     exit_status: int
     slurm_rc: int = 0
+    """Where the node could not run the job: why, as the node's number; the job is put back and held."""
+    drain_reason: str | None = None
+    """Where the node had better run no other job either: why."""
 
 
 class EpilogDone(Command, frozen=True):
@@ -163,6 +168,8 @@ class RegisterNode(Command, frozen=True):
     since_s: int = 0
     """Launches accepted before this time must be among `jobs`, or are lost."""
     startup: bool = False
+    drain_reason: str | None = None
+    """Where the daemon says that its node had better run no job: why."""
 
 
 class NodesResponded(Command, frozen=True):

@@ -327,7 +327,8 @@ def _requeue_one(cluster: Cluster, job: Job, command: RequeueJob) -> Outcome:
         return rejected(cluster, Refusal.JOB_PENDING)
     if job.state.is_finished:
         return lifecycle.requeue_ended(cluster, job, command.now_s, hold=command.hold)
-    return lifecycle.requeue(cluster, job, command.now_s, hold=command.hold)
+    reason = Reason.LAUNCH_FAILURE if command.launch_failed else Reason.NONE
+    return lifecycle.requeue(cluster, job, command.now_s, reason=reason, hold=command.hold)
 
 
 def top(cluster: Cluster, command: TopJobs) -> Outcome:

@@ -17,8 +17,8 @@ from flurm.core.effects import Effect, JobEnded, LaunchBatch, PingNodes, Schedul
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
 from flurm.core.outcome import Outcome, rejected
 from flurm.core.placement import check_still_free
-from flurm.core.records import UNLIMITED, Cluster, Job
-from flurm.core.submission import time_limit_of, waiting_reason
+from flurm.core.records import UNLIMITED, Cluster, Job, Node
+from flurm.core.submission import LAUNCH_FAILED_HELD, time_limit_of, waiting_reason
 from flurm.core.tables import drop, mark_completing, occupy, put, put_node, vacate
 
 TRANSITIONS: dict[tuple[JobState, str], JobState] = {
@@ -137,12 +137,19 @@ def launch_done(cluster: Cluster, command: LaunchDone) -> Outcome:
     if command.error is None:
         return Outcome(put(cluster, job.with_(launch="sent")))
     if command.drain_node and command.drain_node in cluster.nodes:
-        node = cluster.nodes[command.drain_node]
-        drained = node.with_(
-            flags=node.flags | NodeFlag.DRAIN, reason=command.error, reason_s=command.now_s, reason_uid=0
-        )
-        cluster = put_node(cluster, drained).with_(nodes_changed_s=command.now_s)
+        cluster = _drain(cluster, command.drain_node, command.error, command.now_s)
     return requeue(cluster, job, command.now_s, reason=Reason.NONE)
+
+
+def drained(node: Node, reason: str, now_s: int) -> Node:
+    """A node that gets no further job, for a fault of its own; a reason that it was drained for before stays."""
+    if node.flags & NodeFlag.DRAIN:
+        return node
+    return node.with_(flags=node.flags | NodeFlag.DRAIN, reason=reason, reason_s=now_s, reason_uid=0)
+
+
+def _drain(cluster: Cluster, name: str, reason: str, now_s: int) -> Cluster:
+    return put_node(cluster, drained(cluster.nodes[name], reason, now_s)).with_(nodes_changed_s=now_s)
 
 
 def batch_ended(cluster: Cluster, command: BatchEnded) -> Outcome:
@@ -159,6 +166,8 @@ def batch_ended(cluster: Cluster, command: BatchEnded) -> Outcome:
     if job.state is JobState.PENDING:
         return rejected(cluster, Refusal.JOB_PENDING)
     if command.slurm_rc:
+        if command.drain_reason and command.node in cluster.nodes:
+            cluster = _drain(cluster, command.node, command.drain_reason, command.now_s)
         return requeue(cluster, job, command.now_s, reason=Reason.LAUNCH_FAILURE, hold=True)
     job = job.with_(exit_status=command.exit_status)
     if command.exit_status == 0:
@@ -229,7 +238,8 @@ def _waiting_again(cluster: Cluster, job: Job, now_s: int, *, reason: Reason, ho
         kill_requested_s=0,
     )
     if hold:
-        again = again.with_(priority=0, hold="user", requeue_held=True)
+        text = LAUNCH_FAILED_HELD if reason is Reason.LAUNCH_FAILURE else None
+        again = again.with_(priority=0, hold="user", requeue_held=True, reason_text=text)
     return again
 
 
@@ -243,6 +253,9 @@ def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
     if node is None or job is None or not job.completing >> node.index & 1:
         came_back = node is not None and node.state is NodeState.DOWN
         return Outcome(cluster, effects=(PingNodes((command.node,)),) if came_back else ())
+    if command.return_code:
+        cluster = _drain(cluster, node.name, "Epilog error", command.now_s)
+        node = cluster.nodes[node.name]
     cluster = vacate(cluster, job, node, command.now_s)
     completing = job.completing & ~(1 << node.index)
     job = job.with_(completing=completing)

@@ -34,6 +34,8 @@ def register(cluster: Cluster, command: RegisterNode) -> Outcome:
         )  # fmt: skip
     elif node.state is not NodeState.DOWN or set(command.jobs) <= set(node.jobs):
         node = _revived(cluster, node)
+    if command.drain_reason is not None:
+        node = lifecycle.drained(node, command.drain_reason, command.now_s)
     if not node.last_busy_s:
         node = node.with_(last_busy_s=command.now_s)
     if node == before and not command.startup and set(node.jobs) == set(command.jobs):

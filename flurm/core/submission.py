@@ -134,11 +134,12 @@ def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
 def _held(job: Job) -> Job:
     """A held job waits for nothing else, and what it depends on is not looked at until it is released."""
     reason = Reason.HELD_ADMIN if job.hold == "admin" else Reason.HELD_USER
-    text = REQUEUED_HELD if job.requeue_held else None
+    text = (job.reason_text if job.reason_text == LAUNCH_FAILED_HELD else REQUEUED_HELD) if job.requeue_held else None
     return job.with_(reason=reason, reason_text=text, start_s=job.spec.begin_s, planned_nodes=0)
 
 
 REQUEUED_HELD = "job requeued in held state"
+LAUNCH_FAILED_HELD = "launch failed requeued held"
 _STANDING = (
     Reason.HELD_USER,
     Reason.HELD_ADMIN,

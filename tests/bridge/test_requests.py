@@ -358,6 +358,22 @@ def test_only_the_nodes_own_faults_put_a_job_back(job_rc, slurm_rc, status, kept
     assert (ended.exit_status, ended.slurm_rc) == (status, kept)
 
 
+@pytest.mark.parametrize(
+    ("slurm_rc", "reason"), [(0, None), (4022, "Prolog error"), (4019, "batch job complete failure"), (4008, None)]
+)
+def test_a_node_that_could_not_run_a_job_is_drained_where_the_next_would_fare_no_better(slurm_rc, reason):
+    record = wire.BatchComplete(job_id=4, job_rc=0, slurm_rc=slurm_rc, node_name="n1")
+    assert command("REQUEST_COMPLETE_BATCH_SCRIPT", record, ROOT).drain_reason == reason
+
+
+@pytest.mark.parametrize(("prolog_rc", "drained"), [(0, False), (1, True)])
+def test_a_node_whose_prolog_failed_is_drained(prolog_rc, drained):
+    answer = mapped("REQUEST_COMPLETE_PROLOG", wire.PrologComplete(job_id=4, node_name="n1", prolog_rc=prolog_rc), ROOT)
+    assert (answer != Done()) == drained
+    if drained:
+        assert (answer.command.names, answer.command.state, answer.command.reason) == ("n1", "drain", "Prolog error")
+
+
 def test_a_second_launch_that_was_refused_does_not_end_the_first():
     record = wire.BatchComplete(job_id=4, job_rc=1, slurm_rc=2011, node_name="n1")
     assert mapped("REQUEST_COMPLETE_BATCH_SCRIPT", record, ROOT) == Rejected(Refusal.ALREADY_DONE)

@@ -69,6 +69,32 @@ def test_a_node_that_comes_back_with_a_job_it_lost_stays_down_until_it_is_clean_
     assert world.schedule() == [job_id]
 
 
+def test_a_node_whose_prolog_or_epilog_fails_gets_no_further_job():
+    world = World(nodes=2)
+    job_id = world.start(required_nodes="n1")
+    facts = world.node("n1").facts
+    command = c.RegisterNode(now_s=1010, name="n1", facts=facts, jobs=(job_id,), drain_reason="Prolog error")
+    world.do(command)
+    assert (world.node("n1").reason, world.node("n1").is_schedulable) == ("Prolog error", False)
+    world.kill(job_id)
+    world.do(c.EpilogDone(now_s=1011, job_id=job_id, node="n1", return_code=256))
+    assert world.node("n1").reason == "Prolog error"
+    other = world.start(required_nodes="n2")
+    world.kill(other)
+    world.do(c.EpilogDone(now_s=1012, job_id=other, node="n2", return_code=256))
+    assert (world.node("n2").reason, world.node("n2").jobs) == ("Epilog error", ())
+
+
+def test_a_job_that_a_node_could_not_launch_is_held_and_says_so():
+    world = World(nodes=1)
+    job_id = world.start()
+    world.requeue(job_id, user=ROOT, hold=True, launch_failed=True)
+    world.clean(job_id)
+    assert (world.state(job_id), world.job(job_id).priority) == (JobState.PENDING, 0)
+    assert world.job(job_id).reason_text == "launch failed requeued held"
+    assert world.schedule() == []
+
+
 def test_a_node_with_less_than_configured_is_drained_until_it_has_it():
     world = World()
     world.register("n1", cpus=1)
