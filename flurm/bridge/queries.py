@@ -206,7 +206,7 @@ def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
 
 
 def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
-    shown = show_nodes.one_node_response(ctx.cluster, request.node_name, ctx.now_s, ctx.loads)
+    shown = show_nodes.one_node_response(ctx.cluster, request.node_name, ctx.now_s, ctx.loads, request.show_flags)
     return MessageType.RESPONSE_NODE_INFO, shown
 
 

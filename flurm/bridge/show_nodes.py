@@ -40,20 +40,22 @@ def nodes_response(cluster: Cluster, version: int, show_flags: int, now_s: int, 
     infos: list[NodeInfo | None] = []
     for node in cluster.nodes_in((1 << count) - 1):
         if not hidden >> node.index & 1:
-            infos.append(node_info(node, loads(node.name)))
+            infos.append(node_info(node, loads(node.name), show_flags))
         elif version >= Version.V24_11:
             infos.append(None)
     return NodeInfoResponse(len(infos), now_s, infos, Bits(count, hidden))
 
 
-def one_node_response(cluster: Cluster, name: str | None, now_s: int, loads: Loads) -> NodeInfoResponse:
+def one_node_response(
+    cluster: Cluster, name: str | None, now_s: int, loads: Loads, show_flags: int = 0
+) -> NodeInfoResponse:
     """The node of this name (or host name); none at all where there is no such node."""
     node = cluster.nodes.get(name or "")
     if node is None:
         node = next((other for other in cluster.nodes.values() if name and other.hostname == name), None)
     if node is None:
         return NodeInfoResponse(0, now_s, [], None)
-    return NodeInfoResponse(1, now_s, [node_info(node, loads(node.name))], None)
+    return NodeInfoResponse(1, now_s, [node_info(node, loads(node.name), show_flags)], None)
 
 
 def hidden_nodes(cluster: Cluster, show_flags: int) -> int:
@@ -77,7 +79,7 @@ def state_word(node: Node) -> int:
     return int(base) | int(node.flags)
 
 
-def node_info(node: Node, load: Load | None) -> NodeInfo:
+def node_info(node: Node, load: Load | None, show_flags: int = 0) -> NodeInfo:
     """The record of one node."""
     facts = node.facts
     load = load or _UNKNOWN_LOAD
@@ -122,6 +124,7 @@ def node_info(node: Node, load: Load | None) -> NodeInfo:
         features=features,
         features_act=active,
         gres=node.gres,
+        gres_drain="N/A" if show_flags & ShowFlag.DETAIL else None,
         comment=node.comment,
         extra=node.extra,
         ext_sensors=_NO_SENSORS,

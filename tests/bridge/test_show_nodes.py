@@ -10,7 +10,7 @@ from flurm.bridge.show_partitions import in_configured_order, partition_info, pa
 from flurm.core.enums import NodeFlag, NodeState
 from flurm.core.records import Node, Partition
 from protocol.codec import encode_body
-from protocol.constants import MEM_PER_CPU, MessageType
+from protocol.constants import MEM_PER_CPU, MessageType, ShowFlag
 from protocol.versions import Version
 from tests.bridge import recorded, twin
 
@@ -52,6 +52,14 @@ def test_partitions_travel_byte_for_byte_as_slurmctld_sends_them(release, versio
     cluster = twin.nodes_and_partitions(release, "idle", version)
     shown = partitions_response(cluster, ORDER, 0, seen.record.last_update)
     assert encode_body(MessageType.RESPONSE_PARTITION_INFO, shown, version) == seen.body
+
+
+def test_who_asks_for_details_is_told_that_no_resource_is_drained():
+    cluster = twin.nodes_and_partitions("22.05", "idle", Version.V22_05)
+    for flags, told in ((0, None), (ShowFlag.DETAIL, "N/A")):
+        (every,) = {node.gres_drain for node in nodes_response(cluster, 0x2600, flags, 0, lambda _: None).node_array}
+        (single,) = one_node_response(cluster, "n1", 0, lambda _: None, flags).node_array
+        assert (every, single.gres_drain) == (told, told)
 
 
 def test_a_node_that_is_not_there_gives_no_record():
