@@ -26,7 +26,10 @@ from tests.slurm.test_clients import why_not
 
 pytestmark = pytest.mark.slurm
 
-CONF = slurm_conf() + f"Epilog={CLUSTER_DIR}/epilog\n"
+CONF = slurm_conf() + f"Epilog={CLUSTER_DIR}/epilog\nProlog={CLUSTER_DIR}/prolog\n"
+PROLOG = f"""#!/bin/sh
+[ ! -e {CLUSTER_DIR}/prolog-fails ]
+"""
 EPILOG = f"""#!/bin/sh
 echo $SLURM_JOB_ID $SLURM_JOB_UID $SLURM_JOB_USER $SLURM_JOB_PARTITION >> {CLUSTER_DIR}/epilog.txt
 """
@@ -49,6 +52,7 @@ def site() -> Iterator[Site]:
     if reason := why_not("22.05") or (None if shutil.which("slurmd") else "slurmd is not installed"):
         pytest.skip(reason)
     with Sandbox() as made:
+        made.write(f"{CLUSTER_DIR}/prolog", PROLOG, mode=0o755)
         made.write(f"{CLUSTER_DIR}/epilog", EPILOG, mode=0o755)
         flurm = start_flurm(made, CONF, nodes=(), settings=SETTINGS)
         for node in ("n3", "n4"):
@@ -65,6 +69,20 @@ def test_the_epilog_under_real_slurmd_knows_the_job(site: Site) -> None:
     assert site.sandbox.run(f"scancel {job}", "alice").exit == 0
     await_node(site.sandbox, "n3")
     assert f"{job} 1001 alice long\n" in site.sandbox.read(f"{CLUSTER_DIR}/epilog.txt")
+
+
+def test_a_prolog_that_fails_under_real_slurmd_drains_the_node_and_holds_the_job(site: Site) -> None:
+    site.sandbox.write(f"{CLUSTER_DIR}/prolog-fails", "")
+    job = submit(site.sandbox, "-w n3", "true")
+    await_node(site.sandbox, "n3", "drained")
+    site.sandbox.run(["rm", f"{CLUSTER_DIR}/prolog-fails"])
+    assert site.sandbox.run("sinfo -h -n n3 -p debug -o %E").stdout == "Prolog error\n"
+    assert field(site.sandbox, job, "JobState") == "PENDING"
+    assert field(site.sandbox, job, "Reason") == "launch_failed_requeued_held"
+    assert site.sandbox.run("scontrol update nodename=n3 state=resume").exit == 0
+    assert site.sandbox.run(f"scontrol release {job}").exit == 0
+    assert site.sandbox.run(f"scontrol update jobid={job} starttime=now").exit == 0
+    await_job(site.sandbox, job, "COMPLETED")
 
 
 def test_the_exit_code_arrives_after_real_slurmd_was_killed_and_restarted(site: Site) -> None:
