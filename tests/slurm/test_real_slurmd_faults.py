@@ -110,6 +110,21 @@ def test_the_exit_code_arrives_after_the_controller_was_killed_and_restarted(sit
     await_node(site.sandbox, "n3")
 
 
+def test_the_exit_code_arrives_after_both_were_killed_and_restarted(site: Site) -> None:
+    ended, running = (submit(site.sandbox, "-w n3", c) for c in ("sleep 1; exit 27", "sleep 7; exit 28"))
+    for job in (ended, running):
+        await_job(site.sandbox, job, "RUNNING")
+    kill_controller(site.sandbox, site.flurm)
+    kill_slurmd(site.sandbox, "n3")
+    await_ended(site.sandbox, "sleep 1")
+    site.flurm.controller = spawn(site.sandbox, "flurm")
+    start_real_slurmd(site.sandbox, "n3", CONF)
+    for job, code in ((ended, "27:0"), (running, "28:0")):
+        await_job(site.sandbox, job, "FAILED", deadline_s=60)
+        assert field(site.sandbox, job, "ExitCode") == code
+    await_node(site.sandbox, "n3")
+
+
 def test_a_job_that_was_cancelled_while_its_real_slurmd_was_gone_ends_when_that_is_back(site: Site) -> None:
     job = submit(site.sandbox, "-w n3", "echo ready; sleep 60")
     await_text(site.sandbox, f"/mnt/alice/slurm-{job}.out", "ready")
