@@ -110,6 +110,7 @@ class Daemons:
         key.chmod(0o600)
         ports = free_ports(4)
         self.address = ("127.0.0.1", ports[0])
+        self.node_port = ports[1]
         self.http_port = ports[2]
         self.signer = Signer(MungeKey(secret), os.getuid(), os.getgid())
         self.client = Client(self.address, self.signer)

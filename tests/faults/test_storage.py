@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,23 @@ def test_a_full_disk_refuses_submissions_loses_nothing_and_is_over_when_there_is
         cluster.kill_controller()
         cluster.start()
         assert cluster.client.jobs().keys() == held | {running, later}
+
+
+def test_a_start_that_could_not_be_written_down_is_tried_again_when_there_is_room():
+    with tmpfs_room() as room:
+        cluster: Daemons = room.cluster
+        cluster.await_node()
+        due_s = int(time.time()) + 3
+        delayed = cluster.client.submit("exit 6", begin_time=due_s)
+        room.fill()
+        with pytest.raises(Refused):
+            while True:
+                cluster.client.submit("true", priority=0)
+        assert time.time() < due_s, "this machine is too slow for this test"
+        refused = cluster.log.read_text().count("command refused")
+        cluster.await_that("the start is refused", lambda: cluster.log.read_text().count("command refused") > refused)
+        room.free()
+        assert cluster.await_end({delayed}, patience_s=10)[delayed].exit_code == 6 << 8
 
 
 def state(client: Client, job_id: int) -> int:
