@@ -17,14 +17,16 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.net.listener import Arrival, Listener, close, send_all
-from actors.net.serving import Exchange, Refusal, Service
+from actors.net.listener import Arrival, Listener, send_all
+from actors.net.serving import Exchange, Refusal, Reply, Service
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Stop
 from flurm.storage.errors import StorageError
 from protocol.errors import DecodeError
 
 SERVE = "serve"
 WAIT_S = 0.5
+IN_A_ROW = 100
+"""Connections served before a look at the mailbox."""
 SEND_TIMEOUT_S = 30.0
 SPARE_IDLE_S = 10.0
 POOL = "flurm_acceptor_pool"
@@ -62,22 +64,30 @@ class ConnectionHandler(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply | Stop:
         if message != SERVE:
             return NoReply(state)
+        for _ in range(IN_A_ROW):
+            arrival = self._next(state)
+            if arrival is None:
+                break
+            self._serve(arrival, state)
+            state.idle_since_s = self.monotonic_s()
+        if state.spare and self.monotonic_s() - state.idle_since_s > SPARE_IDLE_S:
+            return Stop("normal", state)
+        self.info(self.pid, SERVE)
+        return NoReply(state)
+
+    def _next(self, state: State) -> Arrival | None:
+        """Wait for a connection; None when none came, or when this handler is to end."""
+        if self.told_to_exit():
+            return None
         pool = state.service.pool
         pool.waiting += 1
         try:
             arrival = state.listener.next(WAIT_S)
         finally:
             pool.waiting -= 1
-        if arrival is None:
-            if state.spare and self.monotonic_s() - state.idle_since_s > SPARE_IDLE_S:
-                return Stop("normal", state)
-        else:
-            if pool.waiting <= 0:
-                self._call_for_help(state)
-            self._serve(arrival, state)
-            state.idle_since_s = self.monotonic_s()
-        self.info(self.pid, SERVE)
-        return NoReply(state)
+        if arrival is not None and pool.waiting <= 0:
+            self._call_for_help(state)
+        return arrival
 
     def _call_for_help(self, state: State) -> None:
         """Nobody is left to take the next connection: have one more handler started, without waiting for it."""
@@ -106,9 +116,9 @@ class ConnectionHandler(GenServer):
             log.debug("client gone", peer=arrival.peer[0], reason=str(error))
         finally:
             state.served += 1
-            close(connection)
+            connection.close()
 
-    def _answer(self, exchange: Exchange, state: State) -> bytes | None:
+    def _answer(self, exchange: Exchange, state: State) -> Reply | None:
         """The reply's bytes; a manager that died or a full disk is an error to the client, not to this handler."""
         try:
             return state.service.answer(exchange, self.system)
@@ -116,7 +126,7 @@ class ConnectionHandler(GenServer):
             log.error("request failed", message=exchange.name, reason=str(error))
             return state.service.failure(exchange, error)
 
-    def _send_quietly(self, connection: Any, data: bytes) -> None:
+    def _send_quietly(self, connection: Any, data: Reply) -> None:
         try:
             send_all(connection, data, SEND_TIMEOUT_S)
         except OSError as error:

@@ -32,7 +32,7 @@ from protocol.schema import Record
 from protocol.versions import Version
 from protocol.wire import Address, read_address, write_address
 
-__all__ = ["AuthSection", "Forward", "Frame", "FrameReader", "RetItem", "decode_frame", "encode_frame"]
+__all__ = ["AuthSection", "Forward", "Frame", "FrameReader", "RetItem", "decode_frame", "encode_frame", "frame_parts"]
 
 _LENGTH = Struct(">I")
 _HEADER = Struct(">HHHIH")
@@ -145,6 +145,11 @@ class FrameReader:
 
 def encode_frame(frame: Frame) -> bytes:
     """The frame with its length prefix. Raises EncodeError."""
+    return b"".join(frame_parts(frame))
+
+
+def frame_parts(frame: Frame) -> tuple[bytes, bytes]:
+    """The frame in two pieces, the second its body as it is: what is large need not be copied. Raises EncodeError."""
     if not versions.is_supported(frame.version):
         raise EncodeError("frame", "version", f"unknown protocol version {versions.name(frame.version)}")
     if (frame.auth is None) != bool(frame.flags & _NO_AUTH):
@@ -154,11 +159,10 @@ def encode_frame(frame: Frame) -> bytes:
         _write_header(out, frame)
         if frame.auth is not None:
             _write_auth(out, frame.auth)
-        out += frame.body
-        _LENGTH.pack_into(out, 0, len(out) - 4)
+        _LENGTH.pack_into(out, 0, len(out) - 4 + len(frame.body))
     except (StructError, ValueError, TypeError, AttributeError) as error:
         raise EncodeError("frame", "header", str(error)) from error
-    return bytes(out)
+    return bytes(out), frame.body
 
 
 def decode_frame(data: bytes | memoryview) -> Frame:

@@ -12,13 +12,13 @@ socket stays open and clients wait in its backlog.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -285,14 +285,20 @@ class _Park:
                 self._listener.dropped(partial, TIMED_OUT, f"no whole request in {self._idle_s:g} s")
 
 
-def send_all(connection: socket.socket, data: bytes, timeout_s: float) -> None:
-    """Send a reply to a client that may read slowly. Raises OSError when it takes longer than `timeout_s`."""
+def send_all(connection: socket.socket, parts: Sequence[bytes], timeout_s: float) -> None:
+    """Send a reply to a client that may read slowly. Raises OSError when it takes longer than `timeout_s`.
+
+    A small reply fits into the socket's buffer and costs one system call.
+    """
+    total = sum(map(len, parts))
+    try:
+        sent = connection.sendmsg(parts, (), socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        sent = 0
+    if sent == total:
+        return
     connection.settimeout(timeout_s)
-    connection.sendall(data)
-
-
-def close(connection: socket.socket) -> None:
-    """Close so that a client that still sends is not reset before it has read the reply."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-    connection.close()
+    for part in parts:
+        if sent < len(part):
+            connection.sendall(memoryview(part)[sent:])
+        sent = max(0, sent - len(part))

@@ -27,7 +27,7 @@ from protocol.auth import Credential, CredentialError, Identity, ReplayCache, Si
 from protocol.codec import encode_body, message_name
 from protocol.constants import HeaderFlag, MessageType
 from protocol.errno import Errno
-from protocol.frame import Frame, decode_frame, encode_frame
+from protocol.frame import Frame, decode_frame, frame_parts
 from protocol.messages import NodeRegistration, ReturnCode
 from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
@@ -39,10 +39,14 @@ RESTART_POLL_S = 0.01
 log = structlog.get_logger(__name__)
 
 
+Reply = tuple[bytes, bytes]
+"""A reply frame: everything before its body, and the body."""
+
+
 class Refusal(Exception):
     """A request that is not served; `reply` is what the peer is told, None for a silent close."""
 
-    def __init__(self, kind: str, detail: str, reply: bytes | None = None) -> None:
+    def __init__(self, kind: str, detail: str, reply: Reply | None = None) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail
@@ -115,7 +119,7 @@ class Service:
         record = self.terms["decoder"].decode(frame.msg_type, frame.body, frame.version)
         return Exchange(frame, identity, record, peer)
 
-    def answer(self, exchange: Exchange, system: SystemPort) -> bytes | None:
+    def answer(self, exchange: Exchange, system: SystemPort) -> Reply | None:
         """The reply to an authentic request; None to close without one.
 
         Raises OtpError when a manager is gone, StorageError when a script could not be stored.
@@ -146,7 +150,7 @@ class Service:
             return self._return_code(frame, _errno_of(reply))
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
 
-    def failure(self, exchange: Exchange, error: Exception) -> bytes:
+    def failure(self, exchange: Exchange, error: Exception) -> Reply:
         """What a client is told when a manager did not answer, or a script could not be stored."""
         match error:
             case StorageFull():
@@ -210,7 +214,7 @@ class Service:
             peer=exchange.peer,
         )
 
-    def _reply(self, request: Frame, msg_type: int, body: Record | bytes | None) -> bytes:
+    def _reply(self, request: Frame, msg_type: int, body: Record | bytes | None) -> Reply:
         """A reply frame in the request's version: signed until 22.05, without a credential from 23.02 on."""
         data = body if isinstance(body, bytes) else encode_body(msg_type, body, request.version)
         reply = Frame(msg_type, request.version, request.flags & ~HeaderFlag.NO_AUTH_CRED, data)
@@ -218,12 +222,12 @@ class Service:
             reply.flags |= HeaderFlag.NO_AUTH_CRED
         else:
             reply.auth = self._signer.auth_section(msg_type, data, time.time())
-        return encode_frame(reply)
+        return frame_parts(reply)
 
-    def _return_code(self, request: Frame, code: int) -> bytes:
+    def _return_code(self, request: Frame, code: int) -> Reply:
         return self._reply(request, MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=code))
 
-    def _bad_version(self, request: Frame) -> bytes | None:
+    def _bad_version(self, request: Frame) -> Reply | None:
         """A peer that is too new may read an answer in our newest version; one that is too old cannot."""
         if request.version < NEWEST:
             return None

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.net.listener import Arrival, Listener, close, send_all
+from actors.net.listener import Arrival, Listener, send_all
 from actors.node_daemon import messages as m
 from actors.node_daemon.forward import FanOut
 from actors.node_daemon.registrar import REGISTER
@@ -94,7 +94,7 @@ class Handler(GenServer):
             log.debug("peer gone", peer=arrival.peer[0], reason=str(error))
         finally:
             state.served += 1
-            close(arrival.connection)
+            arrival.connection.close()
 
     def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:
         response, identity, fan_out = self._answer(frame, state)
@@ -110,7 +110,7 @@ class Handler(GenServer):
                 peer_uid=identity.uid,
                 ret_list=others,
             )
-            send_all(arrival.connection, data, SEND_TIMEOUT_S)
+            send_all(arrival.connection, (data,), SEND_TIMEOUT_S)
 
     def _answer(self, frame: Frame, state: State) -> tuple[Response | None, Identity, FanOut | None]:
         """Our own answer, whom it is for, and the further nodes that are working on theirs meanwhile."""

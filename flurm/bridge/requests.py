@@ -8,7 +8,10 @@ message. Nothing here waits, but storing a script (`Context.store_blobs`) does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
+
+import msgspec
 
 from flurm.bridge import administration as admin
 from flurm.bridge import job_control, node_reports, submit
@@ -39,13 +42,20 @@ _KEPT_AS_BYTES = frozenset({"script", "environment"})
 
 def _make_writable(record: Record) -> None:
     """Replace bytes that are no UTF-8 in a request's texts: the log, like every client, holds Unicode only."""
-    for name in record.__struct_fields__:
+    for name in _texts_of(type(record)):
         value = getattr(record, name)
         if isinstance(value, str):
-            if not value.isascii() and name not in _KEPT_AS_BYTES:
+            if not value.isascii():
                 setattr(record, name, _unicode(value))
-        elif isinstance(value, list) and value and isinstance(value[0], str) and name not in _KEPT_AS_BYTES:
+        elif value and isinstance(value, list) and isinstance(value[0], str):
             setattr(record, name, [_unicode(item) if isinstance(item, str) else item for item in value])
+
+
+@cache
+def _texts_of(kind: type[Record]) -> tuple[str, ...]:
+    """The names of a record's fields that hold text or lists of it."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(field.name for field in fields if field.name not in _KEPT_AS_BYTES and "str" in repr(field.type))
 
 
 def _unicode(text: str) -> str:

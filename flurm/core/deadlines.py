@@ -19,7 +19,8 @@ class Due(NamedTuple):
 def due(cluster: Cluster, now_s: int) -> Due:
     """All that is due at `now_s`."""
     settings = cluster.settings
-    timed_out, past_deadline, purgeable = [], [], []
+    timed_out: list[int] = []
+    past_deadline: list[int] = []
     for job_id in cluster.active:
         job = cluster.jobs[job_id]
         if job.state is not JobState.RUNNING:
@@ -33,7 +34,7 @@ def due(cluster: Cluster, now_s: int) -> Due:
         elif job.spec.deadline_s and now_s >= job.spec.deadline_s:
             past_deadline.append(job_id)
     wake = False
-    for job_id in cluster.pending:
+    for job_id in cluster.timed:
         job = cluster.jobs[job_id]
         if job.spec.deadline_s and now_s >= job.spec.deadline_s:
             past_deadline.append(job_id)
@@ -43,25 +44,25 @@ def due(cluster: Cluster, now_s: int) -> Due:
             or ends_unsatisfied(cluster, job)
         ):
             wake = True
-    for job_id, job in _ended(cluster):
-        if settings.min_job_age_s and now_s - job.end_s >= settings.min_job_age_s and not _array_lives(cluster, job):
-            purgeable.append(job_id)
-    return Due(tuple(timed_out), tuple(past_deadline), tuple(purgeable), wake)
+    return Due(tuple(timed_out), tuple(past_deadline), _purgeable(cluster, now_s), wake)
 
 
-def _ended(cluster: Cluster):  # type: ignore[no-untyped-def]
-    if len(cluster.jobs) == len(cluster.pending) + len(cluster.active):
-        return
-    for job_id, job in cluster.jobs.items():
-        if job.state.is_finished and not job.completing:
-            yield job_id, job
-
-
-def _array_lives(cluster: Cluster, job) -> bool:  # type: ignore[no-untyped-def]
-    if job.array is None:
-        return False
-    return any(
-        not cluster.jobs[i].state.is_finished or cluster.jobs[i].completing
-        for i in cluster.arrays.get(job.array.job_id, ())
-        if i in cluster.jobs
-    )
+def _purgeable(cluster: Cluster, now_s: int) -> tuple[int, ...]:
+    """Jobs that are over for long enough; the tasks of an array are kept until all of them are."""
+    age_s = cluster.settings.min_job_age_s
+    if not age_s:
+        return ()
+    found: list[int] = []
+    alive: dict[int, bool] = {}
+    for job_id, end_s in cluster.ended.items():
+        if now_s - end_s < age_s:
+            continue
+        array = cluster.jobs[job_id].array
+        if array is None:
+            found.append(job_id)
+            continue
+        if array.job_id not in alive:
+            alive[array.job_id] = any(i not in cluster.ended for i in cluster.arrays.get(array.job_id, ()))
+        if not alive[array.job_id]:
+            found.append(job_id)
+    return tuple(found)

@@ -432,6 +432,10 @@ class Cluster(Record, frozen=True):
     """Ids of jobs that wait (value: submit time), so that planning need not look at the others."""
     active: Map[int, int] = Map()
     """Ids of jobs that hold resources: running, suspended or completing."""
+    ended: Map[int, int] = Map()
+    """Ids of jobs that are over (value: end time), until they are forgotten."""
+    timed: Map[int, int] = Map()
+    """Ids of waiting jobs for which time alone may change something."""
     dependent: Map[int, int] = Map()
     """Ids of waiting jobs that have dependencies."""
     arrays: Map[int, tuple[int, ...]] = Map()

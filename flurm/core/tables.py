@@ -1,12 +1,12 @@
 """Changing the job and node tables so that the indexes beside them stay right.
 
-`put` is the only way a job gets into a cluster: it keeps `pending`, `active`, `dependent` and `arrays` in step with the
-record's own state.
+`put` is the only way a job gets into a cluster: it keeps `pending`, `active`, `ended`, `timed`, `dependent` and
+`arrays` in step with the record's own state.
 """
 
 from immutables import Map
 
-from flurm.core.enums import JobFlag, JobState, NodeFlag
+from flurm.core.enums import JobFlag, JobState, NodeFlag, Reason
 from flurm.core.records import Cluster, Job, Node
 
 
@@ -19,6 +19,8 @@ def put(cluster: Cluster, job: Job) -> Cluster:
         pending=_member(cluster.pending, job.id, waits, job.submit_s),
         active=_member(cluster.active, job.id, holds, job.start_s),
         dependent=_member(cluster.dependent, job.id, job.state is JobState.PENDING and bool(job.dependencies), 0),
+        timed=_member(cluster.timed, job.id, waits and _waits_for_the_clock(job), 0),
+        ended=_member(cluster.ended, job.id, not waits and not holds, job.end_s),
     )
     if job.array is None:
         return cluster
@@ -39,8 +41,14 @@ def drop(cluster: Cluster, job: Job) -> Cluster:
         pending=_member(cluster.pending, job.id, False, 0),
         active=_member(cluster.active, job.id, False, 0),
         dependent=_member(cluster.dependent, job.id, False, 0),
+        timed=_member(cluster.timed, job.id, False, 0),
+        ended=_member(cluster.ended, job.id, False, 0),
         arrays=arrays,
     )
+
+
+def _waits_for_the_clock(job: Job) -> bool:
+    return bool(job.dependencies) or job.reason is Reason.BEGIN_TIME or job.spec.deadline_s > 0
 
 
 def _member(index: "Map[int, int]", key: int, wanted: bool, value: int) -> "Map[int, int]":
