@@ -188,7 +188,7 @@ class Daemons:
 
     def await_node(self) -> None:
         """Wait until the node daemon has registered."""
-        self.await_that("a node is up", lambda: self.ask_http("/health")["nodes"]["up"] == 1)
+        self.await_that("a node is up", lambda: self.ask_http("/health").get("nodes", {}).get("up") == 1)
 
     def await_that(self, what: str, holds: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
         """Wait until `holds` gives something true, and return it."""

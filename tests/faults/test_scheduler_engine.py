@@ -1,0 +1,74 @@
+"""The scheduler engine when what it decided does not come to pass."""
+
+from __future__ import annotations
+
+import queue
+from types import SimpleNamespace
+
+import pytest
+
+from actors import messages as m
+from actors.scheduler_engine import SchedulerEngine
+from flurm.bridge.show_stats import Counters
+from flurm.core.commands import Outlook
+from flurm.core.effects import Done
+from flurm.core.enums import Reason
+from flurm.core.records import Cluster
+from flurm.otp import Child, GenServer, NoReply, Ok, Reply, Supervisor, System
+from flurm.raft.effects import RejectReason
+from flurm.sched.plan import Plan
+
+FULL = m.Unavailable(RejectReason.STORAGE_FULL, "no room")
+
+
+class Queue(GenServer):
+    def init(self, args):
+        return Ok(None)
+
+    def handle_call(self, request, sender, state):
+        return Reply((1,), state)
+
+
+class Plugin(GenServer):
+    def init(self, args):
+        return Ok(None)
+
+    def handle_call(self, request, sender, state):
+        return Reply(Plan(outlooks=(Outlook(job_id=1, reason=Reason.RESOURCES),)), state)
+
+
+class StateManager(GenServer):
+    """Answers plans as it is told; tells of every one that comes."""
+
+    def init(self, args):
+        return Ok(None)
+
+    def handle_call(self, request, sender, state):
+        answer = self.system.env["answers"].pop(0)
+        self.system.env["seen"].put(answer)
+        if answer == "die":
+            raise RuntimeError(answer)
+        self.reply(sender, answer)
+        return NoReply(state)
+
+
+@pytest.mark.parametrize("failure", [FULL, "die"])
+def test_a_plan_that_was_not_taken_is_made_again(failure):
+    env = {
+        "config": SimpleNamespace(scheduler_plugin="flurm_sched_fifo", schedule_interval=20),
+        "counters": Counters(),
+        "answers": [failure, failure, Done()],
+        "seen": queue.Queue(),
+    }
+    system = System(env)
+    system.terms["cluster"] = Cluster()
+    plugins = tuple(Child(f"flurm_sched_{name}", Plugin) for name in ("fifo", "backfill", "fairshare"))
+    children = (Child("flurm_state_manager", StateManager), Child("flurm_queue_manager", Queue), *plugins)
+    try:
+        system.start(Supervisor(children=children, intensity=10))
+        system.start(Supervisor(children=(Child("flurm_scheduler_engine", SchedulerEngine),)), "scheduler")
+        assert [env["seen"].get(timeout=10) for _ in range(3)] == [failure, failure, Done()]
+        with pytest.raises(queue.Empty):  # what was taken is not planned again while nothing changes
+            env["seen"].get(timeout=0.2)
+    finally:
+        system.stop()
