@@ -5,8 +5,7 @@ Effects  reads are answered from the published state in this thread; writes are 
 Errors   what the peer does wrong is answered or closed, counted and logged; a bug crashes this handler and costs this
          one connection
 
-Handlers are a bounded pool: there are always some idle, up to `connection_handlers_max` when all are busy, and those
-beyond `connection_handlers` go again after an idle time.
+Handlers are a bounded pool: there are more of them while all wait for commits, and these go again when they are idle.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ IN_A_ROW = 100
 """Connections served before a look at the mailbox."""
 SEND_TIMEOUT_S = 30.0
 SPARE_IDLE_S = 10.0
-POOL = "flurm_acceptor_pool"
 
 log = structlog.get_logger(__name__)
 
@@ -79,20 +77,7 @@ class ConnectionHandler(GenServer):
         """Wait for a connection; None when none came, or when this handler is to end."""
         if self.told_to_exit():
             return None
-        pool = state.service.pool
-        pool.waiting += 1
-        try:
-            arrival = state.listener.next(WAIT_S)
-        finally:
-            pool.waiting -= 1
-        if arrival is not None and pool.waiting <= 0:
-            self._call_for_help(state)
-        return arrival
-
-    def _call_for_help(self, state: State) -> None:
-        """Nobody is left to take the next connection: have one more handler started, without waiting for it."""
-        if state.service.grow(self.system):
-            state.service.start_spare(self.system, POOL)
+        return state.listener.next(WAIT_S)
 
     def _serve(self, arrival: Arrival, state: State) -> None:
         began_s = time.monotonic()

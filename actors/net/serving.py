@@ -9,9 +9,11 @@ that does not hold gets an authentication error, everything else a closed connec
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -33,6 +35,7 @@ from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
 
 CALL_TIMEOUT_S = 30.0
+POOL = "flurm_acceptor_pool"
 RESTART_TIMEOUT_S = 5.0
 RESTART_POLL_S = 0.01
 
@@ -68,9 +71,9 @@ class Exchange(msgspec.Struct):
 
 
 class Pool(msgspec.Struct):
-    """How many handlers wait for a connection; changed under the GIL only. Which are spare, how many are coming."""
+    """How many handlers wait for somebody else; changed under the GIL only. Which are spare, how many are coming."""
 
-    waiting: int = 0
+    blocked: int = 0
     spares: set[Pid] = msgspec.field(default_factory=set)
     starting: int = 0
 
@@ -145,7 +148,10 @@ class Service:
             _await_process(call.manager, system)
             system.cast(call.manager, m.Request(call.command))
             return None
-        reply = _ask(call.manager, m.Request(call.command), system)
+        with self.blocked():
+            if self.is_short() and self.grow(system):
+                self.start_spare(system, POOL)
+            reply = _ask(call.manager, m.Request(call.command), system)
         if isinstance(reply, m.Unavailable):
             return self._return_code(frame, _errno_of(reply))
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
@@ -168,6 +174,22 @@ class Service:
     def count_refusal(self, kind: str) -> None:
         """Note a request that was not served."""
         self.refused[kind] = self.refused.get(kind, 0) + 1
+
+    @contextlib.contextmanager
+    def blocked(self) -> Iterator[None]:
+        """What is done inside waits for a manager, a disk or a slow client, and leaves the processor to others."""
+        self.pool.blocked += 1
+        try:
+            yield
+        finally:
+            self.pool.blocked -= 1
+
+    def is_short(self) -> bool:
+        """Whether (nearly) all handlers wait for others, so that a new connection may find none.
+
+        Handlers that merely compute are no reason for more: one interpreter runs one of them at a time.
+        """
+        return self.pool.blocked >= self.handlers + len(self.pool.spares) - 1
 
     def grow(self, system: SystemPort) -> bool:
         """Whether one more handler may be started; the caller then starts it."""
