@@ -189,12 +189,17 @@ def _partition_changes(record: wire.PartitionUpdate) -> dict[str, object]:
     if record.over_time_limit != NO_VAL16:
         changes["over_time_limit_min"] = UNLIMITED if record.over_time_limit == INFINITE16 else record.over_time_limit
     if record.preempt_mode != NO_VAL16:
-        changes["preempt_mode"] = (PreemptMode(record.preempt_mode).name or "OFF").replace("|", ",")
+        changes["preempt_mode"] = ",".join(_preemption(record.preempt_mode)) or "OFF"
     if record.max_share != NO_VAL16:
         changes |= _sharing(record.max_share)
     changes |= _partition_memory("default", record.def_mem_per_cpu)
     changes |= _partition_memory("max", record.max_mem_per_cpu)
     return changes
+
+
+def _preemption(value: int) -> list[str]:
+    """The words of a preemption mode; bits that mean nothing are left out."""
+    return [mode.name for mode in PreemptMode if mode.name and value & mode]
 
 
 def _sharing(value: int) -> dict[str, object]:

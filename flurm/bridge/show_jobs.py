@@ -167,7 +167,12 @@ def time_limit_min(job: Job, partition: Partition | None) -> int:
 def requested_cpus(job: Job) -> int:
     """CPUs that a job asks for."""
     spec = job.spec
-    return max(spec.min_cpus, (spec.num_tasks or 1) * (spec.cpus_per_task or 1), spec.min_nodes, 1)
+    cpus = max(spec.min_cpus, (spec.num_tasks or 1) * (spec.cpus_per_task or 1), spec.min_nodes, 1)
+    return min(cpus, _MOST_CPUS)
+
+
+_MOST_CPUS = NO_VAL - 1
+"""No more fit into the record, whatever a user asks for; so large a job never runs."""
 
 
 def requested_memory(spec: JobSpec) -> int:
@@ -247,7 +252,8 @@ def _show_request(
     never_ran = job.state.is_finished and not job.node_names
     info.num_tasks = spec.num_tasks or (NO_VAL if never_ran else max(spec.min_nodes, 1))
     info.cpus_per_task = spec.cpus_per_task or 1
-    info.pn_min_cpus = max(spec.min_cpus_per_node or 1, (spec.cpus_per_task or 1) * (spec.ntasks_per_node or 1))
+    least = max(spec.min_cpus_per_node or 1, (spec.cpus_per_task or 1) * (spec.ntasks_per_node or 1))
+    info.pn_min_cpus = min(least, NO_VAL16 - 1)
     info.pn_min_memory = requested_memory(spec)
     info.pn_min_tmp_disk = spec.tmp_disk_mib
     info.ntasks_per_node = spec.ntasks_per_node or 0

@@ -159,7 +159,7 @@ def _task_count(fields: dict[str, object]) -> dict[str, object]:
     nodes, each = fields.get("min_nodes"), fields.get("ntasks_per_node")
     if "num_tasks" in fields or not isinstance(each, int) or not each:
         return {}
-    return {"num_tasks": each * (nodes if isinstance(nodes, int) else 1)}
+    return {"num_tasks": min(each * (nodes if isinstance(nodes, int) else 1), NO_VAL - 1)}
 
 
 def _submit_host(record: JobDescription, context: Context) -> str | None:

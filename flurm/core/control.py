@@ -12,7 +12,7 @@ from flurm.core.features import check as check_features
 from flurm.core.names import BadNodeList, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec
-from flurm.core.submission import first_priority, known_features, waiting_reason
+from flurm.core.submission import first_priority, known_features, priority_within_bounds, waiting_reason
 from flurm.core.tables import put
 
 SIGKILL = 9
@@ -202,7 +202,7 @@ def _with_changes(cluster: Cluster, job: Job, command: UpdateJob) -> Job:
         job = job.with_(eligible_s=max(spec.begin_s, job.submit_s))
     if "nice" in changes and job.priority > 0:
         before = command_nice(job, changes, cluster)
-        job = job.with_(priority=max(1, job.priority + before - spec.nice))
+        job = job.with_(priority=priority_within_bounds(job.priority + before - spec.nice))
     if "time_limit_min" in changes and job.state in (JobState.RUNNING, JobState.SUSPENDED):
         limit = spec.time_limit_min if spec.time_limit_min is not None else UNLIMITED
         end_s = job.start_s + (60 * limit if limit != UNLIMITED else 365 * 24 * 3600)
@@ -366,4 +366,4 @@ def top(cluster: Cluster, command: TopJobs) -> Outcome:
 
 def _shifted(job: Job, by: int) -> Job:
     """The job with its priority moved, its nice value telling why."""
-    return job.with_(priority=max(1, job.priority + by), spec=job.spec.with_(nice=job.spec.nice - by))
+    return job.with_(priority=priority_within_bounds(job.priority + by), spec=job.spec.with_(nice=job.spec.nice - by))

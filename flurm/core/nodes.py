@@ -4,7 +4,7 @@ from flurm.core import lifecycle
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
-from flurm.core.names import expand
+from flurm.core.names import BadNodeList, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Job, Node
 from flurm.core.submission import waiting_reason
@@ -168,7 +168,10 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
     """An administrator changes nodes' states and fields."""
     if not is_operator(cluster, command.user_id):
         return rejected(cluster, Refusal.USER_ID_MISSING)
-    names = list(cluster.node_order) if command.names.upper() == "ALL" else expand(command.names)
+    try:
+        names = list(cluster.node_order) if command.names.upper() == "ALL" else expand(command.names)
+    except BadNodeList:
+        return rejected(cluster, Refusal.INVALID_NODE_NAME)
     if not names or any(name not in cluster.nodes for name in names):
         return rejected(cluster, Refusal.INVALID_NODE_NAME)
     effects: list[Effect] = []

@@ -3,16 +3,19 @@
 from flurm.core.commands import CreatePartition, DeletePartition, UpdatePartition
 from flurm.core.effects import ScheduleSoon
 from flurm.core.enums import Refusal
-from flurm.core.names import expand
+from flurm.core.names import BadNodeList, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Partition
 
 
 def resolve_nodes(cluster: Cluster, text: str) -> int | None:
-    """The mask of a node list (`ALL` for every node); None where a name is unknown."""
+    """The mask of a node list (`ALL` for every node); None where it is none, or a name is unknown."""
     if text.upper() == "ALL":
         return (1 << len(cluster.node_order)) - 1
-    names = expand(text) if text and text != "(null)" else []
+    try:
+        names = expand(text) if text and text != "(null)" else []
+    except BadNodeList:
+        return None
     if any(name not in cluster.nodes for name in names):
         return None
     return cluster.mask_of(names)

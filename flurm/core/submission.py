@@ -104,8 +104,13 @@ def first_priority(cluster: Cluster, spec: JobSpec, *, held: bool) -> tuple[Clus
         return cluster, 0
     if spec.requested_priority is not None and is_operator(cluster, spec.user_id):
         return cluster, spec.requested_priority
-    priority = max(1, cluster.next_priority - spec.nice)
+    priority = priority_within_bounds(cluster.next_priority - spec.nice)
     return cluster.with_(next_priority=max(2, cluster.next_priority - 1)), priority
+
+
+def priority_within_bounds(priority: int) -> int:
+    """A priority that is neither a hold nor the value that stands for none, however nice somebody is."""
+    return max(1, min(priority, UNLIMITED - 2))
 
 
 def waiting_reason(cluster: Cluster, job: Job, now_s: int) -> Job:
