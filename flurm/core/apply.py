@@ -58,4 +58,4 @@ def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
     except Exception:
         failed = RuleFailed(type(command).__name__, traceback.format_exc())
         outcome = Outcome(cluster, Rejected(Refusal.INTERNAL), (failed,))
-    return outcome._replace(cluster=outcome.cluster.with_(version=cluster.version + 1))
+    return Outcome(outcome.cluster.with_(version=cluster.version + 1), outcome.reply, outcome.effects)

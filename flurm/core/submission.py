@@ -73,12 +73,17 @@ def default_partition(cluster: Cluster) -> Partition | None:
     return next((p for p in cluster.partitions.values() if p.is_default), None)
 
 
+def partition_names(cluster: Cluster, spec: JobSpec) -> tuple[str, ...]:
+    """The partitions that a job is for: those it names, else the default one."""
+    if spec.partitions:
+        return spec.partitions
+    default = default_partition(cluster)
+    return (default.name,) if default else ()
+
+
 def with_defaults(cluster: Cluster, spec: JobSpec) -> JobSpec:
     """Fill in what the user left open, from the partition and the settings."""
-    partitions = spec.partitions
-    if not partitions:
-        default = default_partition(cluster)
-        partitions = (default.name,) if default else ()
+    partitions = partition_names(cluster, spec)
     changes: dict[str, object] = {"partitions": partitions}
     if spec.memory_per_cpu_mib is None and spec.memory_per_node_mib is None and partitions:
         changes |= _default_memory(cluster, cluster.partitions[partitions[0]])
@@ -161,7 +166,7 @@ def _check_partitions(cluster: Cluster, command: SubmitJob) -> Rejected | None:
     for name in spec.partitions:
         if name not in cluster.partitions:
             return Rejected(Refusal.INVALID_PARTITION_NAME, f"invalid partition specified: {name}")
-    for name in with_defaults(cluster, spec).partitions:
+    for name in partition_names(cluster, spec):
         partition = cluster.partitions[name]
         if not partition.state & PartitionState.DOWN:
             return Rejected(Refusal.PARTITION_NOT_AVAIL)
@@ -190,7 +195,7 @@ def _check_times(cluster: Cluster, command: SubmitJob) -> Rejected | None:
         return Rejected(Refusal.INVALID_TIME_LIMIT)
     if cluster.settings.enforce_part_limits == "NO" or spec.time_limit_min is None:
         return None
-    limits = [cluster.partitions[n].max_time_min for n in with_defaults(cluster, spec).partitions]
+    limits = [cluster.partitions[n].max_time_min for n in partition_names(cluster, spec)]
     fits = [spec.time_limit_min <= limit for limit in limits]
     enough = any(fits) if cluster.settings.enforce_part_limits == "ANY" else all(fits)
     return None if enough else Rejected(Refusal.INVALID_TIME_LIMIT)
