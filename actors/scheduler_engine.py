@@ -32,6 +32,7 @@ MAX_CYCLE_S = 60
 REST_PER_CYCLE = 4.0
 """A cycle is followed by so many times its own length without one: planning takes a fifth of the time at most."""
 MAX_REST_S = 1.0
+RETRY_S = 0.02
 BOUNDS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000)
 
 log = structlog.get_logger(__name__)
@@ -121,6 +122,8 @@ class SchedulerEngine(GenServer):
             return
         state.waiting = True
         rest_s = state.resume_s - self.monotonic_s()
+        if self.system.whereis(PLUGIN_SUP) is None:
+            rest_s = RETRY_S
         if rest_s > 0:
             self.send_after(rest_s, "cycle")
         else:
@@ -131,6 +134,9 @@ class SchedulerEngine(GenServer):
         cluster: Cluster = self.system.terms["cluster"]
         now_s = int(self.now_s())
         if cluster is state.planned and now_s - state.planned_s < MAX_CYCLE_S and not force:
+            return m.CycleReport()
+        if self.system.whereis(PLUGIN_SUP) is None:
+            self._cycle_soon(state)  # it starts after this process, or is being restarted
             return m.CycleReport()
         began = self.monotonic_s()
         try:
