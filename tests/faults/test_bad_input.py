@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import time
+from random import Random
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from tests.faults.daemons import Client, Daemons, Refused, description
 LIMIT = 100_000
 TIMEOUT_S = 2
 MOST = 600
+VERSIONS = tuple(Version)
 PING = MessageType.REQUEST_PING
 AUTHENTICATION = Errno.SLURM_PROTOCOL_AUTHENTICATION_ERROR
 
@@ -118,6 +120,14 @@ def send(cluster: Daemons, data: bytes) -> int | None:
     with connect(cluster) as connection:
         connection.sendall(data)
         return code_in(connection)
+
+
+def send_only(cluster: Daemons, data: bytes) -> None:
+    """Send bytes and wait for the connection's end, whatever comes before."""
+    with connect(cluster) as connection, contextlib.suppress(ConnectionResetError):
+        connection.sendall(data)
+        while connection.recv(65536):
+            pass
 
 
 def restarts(cluster: Daemons) -> dict[str, float]:
@@ -294,6 +304,16 @@ def test_an_absurd_count_allocates_nothing(cluster, figures):
     body = struct.pack(">QHI", 0, 0, 0xFFFFFFF0)
     assert send(cluster, frame_with(cluster, signed(cluster, msg_type=info, body=body), body, info)) is None
     figures.expect(undecodable=1)
+
+
+def test_frames_with_changed_bytes_crash_nothing(cluster, unaffected):
+    """The header is not covered by the credential, so anybody on the way may change it."""
+    random = Random(7)
+    for _ in range(300):
+        frame = bytearray(make_request(PING, None, random.choice(VERSIONS), cluster.signer, time.time()))
+        for _ in range(random.randint(1, 3)):
+            frame[random.randrange(4, min(len(frame), 40))] = random.randrange(256)
+        send_only(cluster, bytes(frame))
 
 
 def test_another_user_may_not_speak_for_root(cluster, figures):

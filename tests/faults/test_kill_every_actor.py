@@ -120,23 +120,40 @@ def test_a_handler_that_dies_takes_nothing_along():
         cluster.client.ping()
 
 
-def test_a_process_that_dies_too_often_takes_its_supervisor_along_and_the_root_starts_it_anew():
+@pytest.mark.parametrize(
+    "victim", ["flurm_protocol_decoder", "flurm_queue_manager", "flurm_scheduler_engine", "flurm_tracer"]
+)
+def test_a_process_that_dies_too_often_takes_its_supervisor_along_and_the_root_starts_it_anew(victim):
+    """Ten restarts in 60 s are allowed, the eleventh death is one too many."""
     with Daemons() as cluster:
         killer = Killer(cluster, "kill")
         before = killer.await_whole()
         for _ in range(11):
-            pid = killer.await_whole().pids["flurm_tracer"]
-            cluster.ask_http("/control/kill/flurm_tracer", "POST")
-            cluster.await_that("the tracer is replaced", lambda pid=pid: _is_replaced(killer, pid), 10)
+            pid = killer.await_whole().pids[victim]
+            cluster.ask_http(f"/control/kill/{victim}", "POST")
+            cluster.await_that(
+                f"{victim} is replaced", lambda pid=pid: killer.await_whole().pids[victim] != pid, RECOVERY_S
+            )
         after = killer.await_whole()
-        changed = {name for name, pid in after.pids.items() if before.pids[name] != pid}
-        assert changed == set(tree.below("flurm_metrics_sup"))
-        assert after.rows["flurm_metrics_sup"]["restarts"] == 1
+        supervisor = tree.PARENT[victim]
+        assert {name for name, pid in after.pids.items() if before.pids[name] != pid} == set(tree.below(supervisor))
+        assert after.rows[supervisor]["restarts"] == 1
+        assert after.rows[victim]["restarts"] == 0
+        assert cluster.client.submit("true", priority=0)
+
+
+def test_a_controller_whose_root_dies_ends_and_can_be_started_again():
+    with Daemons() as cluster:
+        cluster.await_node()
+        gate = cluster.place / "gate"
+        job_id = cluster.client.submit(f"until test -e {gate}; do sleep 0.05; done; exit 8")
+        cluster.ask_http("/control/kill/flurm_sup", "POST")
+        assert cluster.controller.wait(30) == 1
+        assert "the root supervisor gave up" in cluster.log.read_text()
+        cluster.start()
+        gate.touch()
+        assert cluster.await_end({job_id})[job_id].exit_code == 8 << 8
 
 
 def _pids(seen: Tree) -> list[str]:
     return [row["pid"] for row in seen.handlers]
-
-
-def _is_replaced(killer: Killer, pid: str) -> bool:
-    return killer.await_whole().pids["flurm_tracer"] != pid
