@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from flurm.cli.common import NotRunning, ask, not_running, read_config
 from flurm.cli.main import config_option
 from flurm.config import Config
 
+WIDTH = 200
+"""Where there is no terminal: whoever reads it with grep or awk wants a process on a line."""
+
 
 @click.command(name="tree")
 @config_option
@@ -23,7 +27,7 @@ from flurm.config import Config
 def command(config_path: Path | None, as_json: bool, watch: bool) -> None:
     """Show the supervision tree: state, restarts, uptime and mailbox of every process."""
     config = read_config(config_path)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     while True:
         roots = _fetch(config)
         if as_json:

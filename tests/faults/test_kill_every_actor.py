@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from typing import Any
 
@@ -68,6 +69,15 @@ class Killer:
         after = self.await_whole()
         return {name for name, pid in after.pids.items() if before.pids.get(name) != pid}
 
+    def kill_a_handler(self) -> set[str]:
+        """End a connection handler, which has no name; returns as `kill`."""
+        before = self.await_whole()
+        victim = before.handlers[0]["pid"]
+        self.cluster.ask_http(f"/control/kill/{victim}?how={self.how}", "POST")
+        self.cluster.await_that("the handler is replaced", lambda: victim not in _pids(self.await_whole()), RECOVERY_S)
+        after = self.await_whole()
+        return {name for name, pid in after.pids.items() if before.pids.get(name) != pid}
+
     def await_whole(self) -> Tree:
         """The tree, once everything in it runs."""
         return self.cluster.await_that("the tree is whole", self._whole, RECOVERY_S)
@@ -94,29 +104,27 @@ def test_every_actor_dies_in_turn_and_no_acknowledged_job_is_lost_or_run_twice(h
         load, killer, restarts = Load(cluster), Killer(cluster, how), tree.Restarts()
         load.start()
         try:
+            assert killer.kill_a_handler() == set()
             for victim in VICTIMS:
                 assert killer.kill(victim) == tree.restarted(victim), f"after the death of {victim}"
                 restarts.killed(victim)
             shown = Tree(json.loads(cluster.run("tree", "--json").stdout))
+            text = cluster.run("tree").stdout
         finally:
             load.stop()
         assert {name: row["restarts"] for name, row in shown.rows.items()} == restarts.count
-        cluster.client.ping()
+        assert shown_restarts(text) == restarts.count
         assert len(load.acknowledged) > 100
         load.check()
         assert cluster.ask_http("/health")["status"] == "healthy"
 
 
-def test_a_handler_that_dies_takes_nothing_along():
+@pytest.mark.parametrize("how", ["kill", "crash"])
+def test_a_handler_that_dies_takes_nothing_along(how):
     with Daemons() as cluster:
-        killer = Killer(cluster, "crash")
-        before = killer.await_whole()
-        victim = before.handlers[0]["pid"]
-        cluster.ask_http(f"/control/kill/{victim}?how=crash", "POST")
-        cluster.await_that("the handler is replaced", lambda: victim not in _pids(killer.await_whole()))
-        after = killer.await_whole()
-        assert after.pids == before.pids
-        assert sorted(row["restarts"] for row in after.handlers) == [0] * (HANDLERS - 1) + [1]
+        killer = Killer(cluster, how)
+        assert killer.kill_a_handler() == set()
+        assert sorted(row["restarts"] for row in killer.await_whole().handlers) == [0] * (HANDLERS - 1) + [1]
         cluster.client.ping()
 
 
@@ -153,6 +161,12 @@ def test_a_controller_whose_root_dies_ends_and_can_be_started_again():
         cluster.start()
         gate.touch()
         assert cluster.await_end({job_id})[job_id].exit_code == 8 << 8
+
+
+def shown_restarts(text: str) -> dict[str, int]:
+    """The restarts of every documented process that the text of `flurm tree` shows."""
+    found = re.findall(r"(flurm_\w+)  <.*restarts (\d+)", text)
+    return {name: int(count) for name, count in found if name != "flurm_connection_handler"}
 
 
 def _pids(seen: Tree) -> list[str]:
