@@ -8,6 +8,7 @@ from flurm.bridge.resources import node_bits, node_list, tres_text
 from flurm.core.records import Cluster, Partition
 from protocol.constants import (
     INFINITE,
+    INFINITE16,
     MEM_PER_CPU,
     NO_VAL,
     NO_VAL16,
@@ -58,7 +59,7 @@ def partition_info(cluster: Cluster, partition: Partition) -> PartitionInfo:
         max_cpus_per_socket=INFINITE,
         flags=_flags(partition),
         max_share=_max_share(partition),
-        over_time_limit=NO_VAL16 if partition.over_time_limit_min is None else partition.over_time_limit_min,
+        over_time_limit=_over_time_limit(partition.over_time_limit_min),
         preempt_mode=_preempt_mode(partition.preempt_mode),
         priority_job_factor=partition.priority_job_factor,
         priority_tier=partition.priority_tier,
@@ -111,6 +112,11 @@ def _max_share(partition: Partition) -> int:
         case "YES":
             return partition.max_share
     return 1
+
+
+def _over_time_limit(minutes: int | None) -> int:
+    """As it was given: none, so many minutes, or without end."""
+    return NO_VAL16 if minutes is None else min(minutes, INFINITE16)
 
 
 def _preempt_mode(text: str | None) -> int:

@@ -8,7 +8,7 @@ from flurm.bridge.resources import memory_text, tres_text
 from flurm.bridge.show_nodes import Load, hidden_nodes, nodes_response, one_node_response, state_word
 from flurm.bridge.show_partitions import in_configured_order, partition_info, partitions_response
 from flurm.core.enums import NodeFlag, NodeState
-from flurm.core.records import Node, Partition
+from flurm.core.records import UNLIMITED, Node, Partition
 from protocol.codec import encode_body
 from protocol.constants import MEM_PER_CPU, MessageType, ShowFlag
 from protocol.versions import Version
@@ -111,6 +111,12 @@ def test_limits_of_a_partition_are_told():
     shown = partition_info(cluster, partition)
     assert (shown.def_mem_per_cpu, shown.max_mem_per_cpu) == (MEM_PER_CPU | 10, 99)
     assert (shown.max_share, shown.preempt_mode, shown.flags) == (0x8004, 8, 2 | 8)
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(None, 0xFFFE), (7, 7), (UNLIMITED, 0xFFFF)])
+def test_a_limit_overrun_without_end_fits_into_its_field(minutes, told):
+    cluster = twin.nodes_and_partitions("22.05", "idle", Version.V22_05)
+    assert partition_info(cluster, Partition("debug", over_time_limit_min=minutes)).over_time_limit == told
 
 
 def test_memory_is_written_in_the_largest_unit_without_a_remainder():
