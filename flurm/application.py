@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -24,6 +25,7 @@ import flurm.bridge.configure as configure
 import flurm.node.daemon as node_daemon
 from actors import messages as m
 from actors.net import agent
+from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.serving import Service
 from flurm.bridge.requests import Control
@@ -58,12 +60,16 @@ class Application:
         self._stop_reason = ""
         self._node: subprocess.Popen[bytes] | None = None
         self._reconfiguring = threading.Lock()
+        self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.system: System | None = None
 
     def start(self) -> None:
         """Bring everything up and return when requests are served. Raises StartFailed, StorageError, ConfigError."""
         for directory in (self.config.state_dir, self.config.log_dir, self.config.spool_dir):
-            Path(directory).mkdir(parents=True, exist_ok=True, mode=0o755)
+            try:
+                Path(directory).mkdir(parents=True, exist_ok=True, mode=0o755)
+            except OSError as error:
+                raise StartFailed(f"cannot create {directory}: {error.strerror}; make it, or name another") from error
         self.store = Store(Path(self.config.state_dir))
         try:
             self._start_tree()
@@ -99,7 +105,7 @@ class Application:
                 config.slurmctld_host,
                 config.slurmctld_port,
                 max_message=config.max_message_size,
-                max_connections=config.max_connections,
+                max_connections=make_room(config.max_connections),
                 idle_s=config.connection_timeout,
             )
         except OSError as error:
@@ -127,6 +133,7 @@ class Application:
             self._node = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, start_new_session=True
             )
+        resource.prlimit(self._node.pid, resource.RLIMIT_NOFILE, self._files)  # what it passes on to jobs is not ours
         threading.Thread(target=self._watch_node, name="flurm-node-watch", daemon=True).start()
 
     def _watch_node(self) -> None:

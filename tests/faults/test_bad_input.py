@@ -353,3 +353,24 @@ def is_open(connection: socket.socket) -> bool:
         return True
     except OSError:
         return False
+
+
+def test_idle_connections_leave_descriptors_for_everything_else():
+    with Daemons(wrap=("prlimit", "--nofile=700:700")) as cluster, contextlib.ExitStack() as idle:
+        cluster.await_node()
+        figures = Figures(cluster)
+        for _ in range(800):
+            idle.enter_context(connect(cluster))
+        job_id = cluster.client.submit("true # " + "x" * 200_000)
+        assert cluster.await_end({job_id})[job_id].exit_code == 0
+        assert figures.gained()["displaced"] > 500
+        assert "accept failed" not in cluster.log.read_text()
+
+
+def test_jobs_keep_the_descriptor_limit_that_the_controller_was_started_with():
+    with Daemons(wrap=("prlimit", "--nofile=700:5000")) as cluster:
+        cluster.await_node()
+        shown = cluster.place / "limit"
+        job_id = cluster.client.submit(f"ulimit -Sn > {shown}")
+        cluster.await_end({job_id})
+        assert shown.read_text() == "700\n"

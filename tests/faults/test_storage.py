@@ -238,3 +238,13 @@ def test_a_node_daemon_goes_with_the_cluster_it_belongs_to():
         assert not is_running(node)
         gate.touch()
         cluster.await_that("the job goes on", over.exists)
+
+
+def test_a_directory_that_cannot_be_made_is_named():
+    cluster = Daemons(log_dir="/dev/null/log")
+    try:
+        refused = cluster.run("foreground")
+        assert refused.returncode == 1
+        assert refused.stderr == "Error: cannot create /dev/null/log: Not a directory; make it, or name another\n"
+    finally:
+        cluster.close()
