@@ -7,10 +7,11 @@ import time
 import pytest
 
 from tests.slurm import golden
+from tests.slurm.accepted import ACCEPTED, Difference, as_flurm_answers
 from tests.slurm.cluster import RELEASES
 from tests.slurm.normalise import normalise
 from tests.slurm.sandbox import Outcome
-from tests.slurm.story import Story, StoryStuck, parse, run, stories
+from tests.slurm.story import Step, Story, StoryStuck, parse, run, stories
 
 
 class FakeSandbox:
@@ -103,3 +104,17 @@ def test_a_wait_ends_when_every_record_has_the_state() -> None:
 def test_a_submission_without_an_id_is_told() -> None:
     with pytest.raises(StoryStuck, match="no job id was printed for A"):
         run(only("## name\nA = bob: sbatch a.sh\n"), FakeCluster({}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("difference", ACCEPTED, ids=lambda difference: difference.story)
+def test_an_accepted_difference_is_one_from_what_real_slurm_said(difference: Difference) -> None:
+    (story,) = (story for story in stories() if story.name == difference.story)
+    for release in difference.releases:
+        recorded = golden.load(release, story)
+        assert as_flurm_answers(release, story.name, recorded) != recorded
+
+
+def test_an_accepted_difference_that_real_slurm_no_longer_shows_is_told() -> None:
+    step = Step("alice", "scontrol show config", "nothing of the kind\n", "", 0)
+    with pytest.raises(ValueError, match="take the difference out"):
+        as_flurm_answers("22.05", "scontrol-show_config", [step])
