@@ -59,13 +59,16 @@ class Consensus(GenServer):
     vsn = 1
 
     def init(self, args: dict[str, Any]) -> Ok:
-        self._stop_predecessor()
         store: Store = self.system.env["store"]
-        store.reopen()
-        writer = self._start_writer(store)
+        with store.use:
+            self.ensure_alive()
+            self._stop_writer()
+            store.reopen()
+            recovered = store.recovered()
+            writer = self._start_writer(store)
         member = self.system.env["config"].controller_name
         state = State(RaftServer(member, [member]), writer, store, known_index=store.segments.last_index)
-        self._carry_out(state, state.server.handle(store.recovered()))
+        self._carry_out(state, state.server.handle(recovered))
         self.send_after(TICK_S, v.Tick(0))
         return Ok(state)
 
@@ -76,11 +79,12 @@ class Consensus(GenServer):
         self.system.terms["log_writer"] = writer
         return writer
 
-    def _stop_predecessor(self) -> None:
-        """A killed predecessor cannot stop its writer; two writers on one log must never be."""
-        writer: LogWriter | None = self.system.terms.pop("log_writer", None)
+    def _stop_writer(self) -> None:
+        """End the writer there is, a killed predecessor's too: two on one log must never be. Raises StorageError."""
+        writer: LogWriter | None = self.system.terms.get("log_writer")
         if writer is not None:
             writer.stop()
+            del self.system.terms["log_writer"]
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
         match request:
@@ -143,18 +147,20 @@ class Consensus(GenServer):
 
         The log must not be read beside its writer, which therefore finishes first and is started anew.
         """
-        state.writer.stop()
-        newest = state.store.snapshots.newest().snapshot
-        index = newest.index if newest else 0
-        entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
-        state.writer = self._start_writer(state.store)
+        with state.store.use:
+            self.ensure_alive()
+            self._stop_writer()
+            newest = state.store.snapshots.newest().snapshot
+            index = newest.index if newest else 0
+            entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
+            state.writer = self._start_writer(state.store)
         state.asking, state.subscriber = None, sender.pid
         self.reply(sender, m.Recovered(newest.content if newest else None, index, entries))
 
     def terminate(self, reason: Any, state: State) -> None:
-        if self.system.terms.get("log_writer") is state.writer:
-            del self.system.terms["log_writer"]
-            state.writer.stop()
+        with state.store.use:
+            if self.system.terms.get("log_writer") is state.writer:
+                self._stop_writer()
 
     def format_status(self, state: State) -> Any:
         return {"role": state.server.role.value, **msgspec.structs.asdict(state.server.status())}

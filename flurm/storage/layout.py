@@ -14,6 +14,7 @@ damaged snapshot is reported and put aside, and the one before it used, as long 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Store:
 
     def __init__(self, directory: Path, segment_bytes: int = SEGMENT_BYTES, device: Device | None = None) -> None:
         self.directory = directory
+        self.use = threading.RLock()
+        """Held by whoever opens the log anew or changes its writer: one that was killed may still be about it."""
         self._segment_bytes, self._device = segment_bytes, device
         self.lock = StateDirLock(directory)
         self.lock.acquire()
