@@ -75,6 +75,7 @@ class Steps(GenServer):
         launcher.start()
         state = State(launcher, settings)
         self._recover(state)
+        self._resend(state)
         self.send_after(SWEEP_S, "sweep")
         return Ok(state)
 
@@ -125,7 +126,7 @@ class Steps(GenServer):
         return {"jobs": {job_id: len(job.running) for job_id, job in state.jobs.items()}}
 
     def _recover(self, state: State) -> None:
-        """Take up what an earlier daemon left; what it had not reported is reported when the reporter asks."""
+        """Take up what an earlier daemon, or an earlier one of this process, left behind."""
         for found in state.launcher.recover():
             directory = Path(state.settings.spool_dir) / found.key.name
             uid = (spool.read_record(directory, spool.PLAN) or {}).get("uid", 0)
