@@ -14,7 +14,7 @@ from flurm.core.commands import Outlook
 from flurm.core.effects import Done
 from flurm.core.enums import Reason
 from flurm.core.records import Cluster
-from flurm.otp import Child, GenServer, NoReply, Ok, Reply, Supervisor, System
+from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, GenServer, NoReply, Ok, Reply, Supervisor, System
 from flurm.raft.effects import RejectReason
 from flurm.sched.plan import Plan
 
@@ -62,8 +62,12 @@ def test_a_plan_that_was_not_taken_is_made_again(failure):
     }
     system = System(env)
     system.terms["cluster"] = Cluster()
-    plugins = tuple(Child(f"flurm_sched_{name}", Plugin) for name in ("fifo", "backfill", "fairshare"))
-    children = (Child("flurm_state_manager", StateManager), Child("flurm_queue_manager", Queue), *plugins)
+    plugins = Supervisor(strategy=SIMPLE_ONE_FOR_ONE, children=(Child("plugin", Plugin),))
+    children = (
+        Child("flurm_state_manager", StateManager),
+        Child("flurm_queue_manager", Queue),
+        Child("flurm_sched_plugin_sup", plugins),
+    )
     try:
         system.start(Supervisor(children=children, intensity=10))
         system.start(Supervisor(children=(Child("flurm_scheduler_engine", SchedulerEngine),)), "scheduler")
