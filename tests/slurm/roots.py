@@ -7,6 +7,7 @@ it by hand. Needs root, debootstrap and a Debian mirror.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -39,21 +40,27 @@ def missing() -> str | None:
 
 
 def ensure() -> Path:
-    """The directory of a finished root; raises CalledProcessError where it cannot be made."""
+    """The directory of a finished root; raises CalledProcessError or FileExistsError where it cannot be made.
+
+    The root is made beside its place and moved there when it is complete; who comes second waits for the first.
+    """
     root = directory()
-    if not ready():
-        _bootstrap(root)
-        _install(root)
-    return root
-
-
-def _bootstrap(root: Path) -> None:
-    if (root / "usr/bin/apt-get").exists():
-        return
+    if ready():
+        return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root)], check=True
-    )
+    with (root.parent / f".{SUITE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready():
+            if root.exists():
+                raise FileExistsError(f"{root} is no finished root (no {_NEEDED[0]}); remove it and try again")
+            unfinished = root.with_name(f".{SUITE}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            subprocess.run(
+                ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(unfinished)], check=True
+            )
+            _install(unfinished)
+            unfinished.rename(root)
+    return root
 
 
 def _install(root: Path) -> None:
