@@ -26,7 +26,6 @@ SERVE = "serve"
 WAIT_S = 0.5
 IN_A_ROW = 100
 """Connections served before a look at the mailbox."""
-SEND_TIMEOUT_S = 30.0
 SPARE_IDLE_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -87,7 +86,8 @@ class ConnectionHandler(GenServer):
             reply = self._answer(exchange, state)
             self.ensure_alive()
             if reply is not None:
-                send_all(connection, reply, SEND_TIMEOUT_S)
+                with state.service.blocked():
+                    send_all(connection, reply, self._patience_s())
             state.service.count(exchange, time.monotonic() - began_s)
         except DecodeError as error:
             state.service.count_refusal("undecodable")
@@ -113,9 +113,13 @@ class ConnectionHandler(GenServer):
 
     def _send_quietly(self, connection: Any, data: Reply) -> None:
         try:
-            send_all(connection, data, SEND_TIMEOUT_S)
+            send_all(connection, data, self._patience_s())
         except OSError as error:
             log.debug("client gone", reason=str(error))
+
+    def _patience_s(self) -> float:
+        """How long a client may take to read its reply (MessageTimeout)."""
+        return float(self.system.env["config"].message_timeout)
 
     def format_status(self, state: State) -> Any:
         return {"served": state.served, "spare": state.spare}

@@ -44,7 +44,7 @@ class System(Administration, Relations):
     """
 
     def __init__(self, env: dict[str, Any] | None = None) -> None:
-        sys.setswitchinterval(0.0005)
+        sys.setswitchinterval(0.002)
         self.env: dict[str, Any] = env if env is not None else {}
         self.terms: dict[Any, Any] = {}
         self.observers: list[Callable[[RuntimeEvent], None]] = []
