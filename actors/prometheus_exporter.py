@@ -22,6 +22,7 @@ from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 APPLICATION = "flurm.web.app:create"
 CONTROL_SOCKET = "flurm.sock"
 STOP_TIMEOUT_S = 3.0
+MAX_CONNECTIONS = 256
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,12 @@ class Running:
 
     def __init__(self, application: Any, sockets: list[socket.socket]) -> None:
         config = uvicorn.Config(
-            application, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
+            application,
+            log_config=None,
+            lifespan="off",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=MAX_CONNECTIONS,
         )
         self._server = uvicorn.Server(config)
         self._sockets = sockets

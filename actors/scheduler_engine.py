@@ -33,6 +33,9 @@ REST_PER_CYCLE = 4.0
 """A cycle is followed by so many times its own length without one: planning takes a fifth of the time at most."""
 MAX_REST_S = 1.0
 RETRY_S = 0.02
+FALLBACK = "flurm_sched_fifo"
+FAILURES_UNTIL_FALLBACK = 3
+TRIES_AGAIN_EVERY = 100
 BOUNDS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000)
 
 log = structlog.get_logger(__name__)
@@ -63,6 +66,7 @@ class State(msgspec.Struct):
     proposing: bool = False
     again: bool = False
     waiting: bool = False
+    failures_in_a_row: int = 0
     resume_s: float = 0.0
     """When the next cycle may begin at the earliest."""
     statistics: Statistics = msgspec.field(default_factory=Statistics)
@@ -139,14 +143,16 @@ class SchedulerEngine(GenServer):
             self._cycle_soon(state)  # it starts after this process, or is being restarted
             return m.CycleReport()
         began = self.monotonic_s()
+        plugin = self._plugin(state)
         try:
             self._ensure_plugins(state)
             order = self.call(QUEUE_MANAGER, m.QueueOrder(cluster, now_s), PLUGIN_TIMEOUT_S)
-            plan = self.call(state.plugin, m.MakePlan(cluster, order, now_s), PLUGIN_TIMEOUT_S)
+            plan = self.call(plugin, m.MakePlan(cluster, order, now_s), PLUGIN_TIMEOUT_S)
         except OtpError as error:
-            state.statistics.failures += 1
-            log.error("scheduling cycle failed", plugin=state.plugin, reason=str(error))
+            self._failed(state, error)
             return m.CycleReport()
+        if plugin == state.plugin:
+            state.failures_in_a_row = 0
         state.planned, state.planned_s = cluster, now_s
         ended = self.monotonic_s()
         duration_us = int((ended - began) * 1e6)
@@ -161,6 +167,20 @@ class SchedulerEngine(GenServer):
             command = c.ApplyPlan(now_s=now_s, starts=plan.starts, outlooks=plan.outlooks)
             self.send_request(STATE_MANAGER, m.Request(command), "plan")
         return m.CycleReport(len(order), len(plan.starts), duration_us, state.proposing)
+
+    def _plugin(self, state: State) -> str:
+        """The configured plugin; after it has failed several times in a row, fifo, but for a try now and then."""
+        failures = state.failures_in_a_row
+        if failures < FAILURES_UNTIL_FALLBACK:
+            return state.plugin
+        state.failures_in_a_row += 1
+        return state.plugin if failures % TRIES_AGAIN_EVERY == 0 else FALLBACK
+
+    def _failed(self, state: State, error: OtpError) -> None:
+        state.statistics.failures += 1
+        state.failures_in_a_row += 1
+        fallback = FALLBACK if state.failures_in_a_row >= FAILURES_UNTIL_FALLBACK else None
+        log.error("scheduling cycle failed", plugin=state.plugin, reason=str(error), going_on_with=fallback)
 
     def _ensure_plugins(self, state: State) -> None:
         """Start the plugins that are not there: the first time, and after their supervisor was restarted."""

@@ -8,6 +8,7 @@ any other, and the embedded node is started, a program of its own that goes on w
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 import os
 import resource
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import threading
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from actors.net import agent
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.serving import Service
+from actors.sched_plugin import BUILT_IN
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config, load, load_or_create_munge_key
@@ -89,6 +92,7 @@ class Application:
             "control": self,
             "counters": Counters(since_s=int(time.time())),
             "started_s": int(time.time()),
+            "scheduler_plugins": _site_plugins(config),
         }
         self.system = System(env)
         env["service"] = Service(env, self.system.terms)
@@ -219,6 +223,17 @@ class Application:
     def _reset_statistics(self) -> None:
         assert self.system is not None
         self.system.env["counters"].reset(int(time.time()))
+
+
+def _site_plugins(config: Config) -> dict[str, str]:
+    """Scheduler plugins of other packages, by name (entry point group `flurm.schedulers`). Raises StartFailed."""
+    found = {point.name: point.value for point in entry_points(group="flurm.schedulers")}
+    known = [*BUILT_IN, *found]
+    if config.scheduler_plugin not in known:
+        nearest = difflib.get_close_matches(config.scheduler_plugin, known, 1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise StartFailed(f"scheduler_plugin = {config.scheduler_plugin}: known are {', '.join(known)}{hint}")
+    return found
 
 
 def set_log_level(level: str) -> None:

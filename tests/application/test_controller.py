@@ -157,3 +157,9 @@ def test_a_bad_configuration_changes_nothing_on_reconfigure(tmp_path):
         application.config_path.write_text(good + "min_job_age = 77\n")
         assert application.carry_out(Control("reconfigure", 0)) == Done()
         assert application.system.terms["cluster"].settings.min_job_age_s == 77
+
+
+def test_an_unknown_scheduler_plugin_is_refused_with_the_nearest_name(tmp_path):
+    path = write_config(tmp_path, scheduler_plugin="flurm_sched_backfil")
+    with pytest.raises(StartFailed, match="did you mean flurm_sched_backfill"):
+        Application(load(path), path).start()

@@ -76,3 +76,37 @@ def test_a_plan_that_was_not_taken_is_made_again(failure):
             env["seen"].get(timeout=0.2)
     finally:
         system.stop()
+
+
+class Broken(GenServer):
+    """A policy that always fails, beside one that works: which is which says its argument."""
+
+    def init(self, args):
+        return Ok(args["policy"])
+
+    def handle_call(self, request, sender, state):
+        self.system.env["asked"].put(state)
+        if state == "broken":
+            raise RuntimeError("no plan today")
+        return Reply(Plan(), state)
+
+
+def test_a_plugin_that_always_fails_gives_way_to_fifo(monkeypatch):
+    monkeypatch.setattr(
+        "actors.scheduler_engine.BUILT_IN", {"flurm_sched_fifo": "works", "flurm_sched_backfill": "broken"}
+    )
+    env = {
+        "config": SimpleNamespace(scheduler_plugin="flurm_sched_backfill", schedule_interval=10),
+        "counters": Counters(),
+        "asked": queue.Queue(),
+    }
+    system = System(env)
+    system.terms["cluster"] = Cluster()
+    plugins = Supervisor(strategy=SIMPLE_ONE_FOR_ONE, children=(Child("plugin", Broken),), intensity=10)
+    children = (Child("flurm_queue_manager", Queue), Child("flurm_sched_plugin_sup", plugins))
+    try:
+        system.start(Supervisor(children=children))
+        system.start(Supervisor(children=(Child("flurm_scheduler_engine", SchedulerEngine),)), "scheduler")
+        assert [env["asked"].get(timeout=10) for _ in range(4)] == ["broken", "broken", "broken", "works"]
+    finally:
+        system.stop()
