@@ -112,7 +112,8 @@ def _nodes(job: JobDescription, value: str) -> None:
     if not least.isdigit() or (dash and not most.isdigit()):
         raise CommandError(f"scontrol: error: Invalid NumNodes value: {value}")
     job.min_nodes = int(least)
-    job.max_nodes = int(most) if dash else int(least)
+    if dash:
+        job.max_nodes = int(most)
 
 
 def _cpus(job: JobDescription, value: str) -> None:

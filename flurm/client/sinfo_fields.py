@@ -121,7 +121,7 @@ _CORES = _number("CORES", lambda node: node.cores)
 _THREADS = _number("THREADS", lambda node: node.threads)
 
 LETTERS = {
-    "a": _part("AVAIL", lambda part: partition_state(part.state_up).lower()[:5]),
+    "a": _part("AVAIL", lambda part: partition_state(part.state_up).lower()),
     "A": _field("NODES(A/I)", lambda group: _slashes(group.node_counts()[:2])),
     "b": _node("ACTIVE_FEATURES", lambda node: or_null(node.features_act)),
     "B": _part(
