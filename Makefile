@@ -7,7 +7,7 @@ SOURCES := flurm protocol actors supervisors
 CHECKED := $(SOURCES) tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fmt types bench slurm roots clean
+.PHONY: help demo run test thorough lint fmt types bench slurm roots clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/' | sort
@@ -27,6 +27,9 @@ slurm: ## install the Debian packages that tests with real Slurm need (as root; 
 
 test: $(READY) slurm ## all tests
 	$(PY) -m pytest
+
+thorough: $(READY) slurm ## all tests, and those that the default run leaves out for time
+	FLURM_THOROUGH=1 $(PY) -m pytest
 
 lint: $(READY) ## style, types, layers
 	$(VENV)/bin/ruff format --check $(CHECKED)
