@@ -18,12 +18,14 @@ import structlog
 
 from actors.net.listener import Arrival, Listener, send_all
 from actors.net.serving import Exchange, Refusal, Reply, Service
+from actors.tracer import TRACER, Span, Spans
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Stop
 from flurm.storage.errors import StorageError
 from protocol.errors import DecodeError
 
 SERVE = "serve"
 WAIT_S = 0.5
+SPANS_AT_ONCE = 64
 IN_A_ROW = 100
 """Connections served before a look at the mailbox."""
 SPARE_IDLE_S = 10.0
@@ -39,6 +41,8 @@ class State(msgspec.Struct):
     spare: bool
     served: int = 0
     idle_since_s: float = 0.0
+    spans: list[Span] = msgspec.field(default_factory=list)
+    """Requests served that the tracer has not been told of."""
 
 
 class ConnectionHandler(GenServer):
@@ -64,6 +68,7 @@ class ConnectionHandler(GenServer):
         for _ in range(IN_A_ROW):
             arrival = self._next(state)
             if arrival is None:
+                self._tell_tracer(state)
                 break
             self._serve(arrival, state)
             state.idle_since_s = self.monotonic_s()
@@ -88,7 +93,7 @@ class ConnectionHandler(GenServer):
             if reply is not None:
                 with state.service.blocked():
                     send_all(connection, reply, self._patience_s())
-            state.service.count(exchange, time.monotonic() - began_s)
+            self._count(exchange, time.monotonic() - began_s, state)
         except DecodeError as error:
             state.service.count_refusal("undecodable")
             log.warning("request undecodable", peer=arrival.peer[0], reason=str(error))
@@ -102,6 +107,18 @@ class ConnectionHandler(GenServer):
         finally:
             state.served += 1
             connection.close()
+
+    def _count(self, exchange: Exchange, duration_s: float, state: State) -> None:
+        state.service.count(exchange, duration_s)
+        attributes: dict[str, str | int] = {"uid": exchange.identity.uid, "peer": exchange.peer[0]}
+        state.spans.append(Span(exchange.name, time.time() - duration_s, int(duration_s * 1e6), attributes))
+        if len(state.spans) >= SPANS_AT_ONCE:
+            self._tell_tracer(state)
+
+    def _tell_tracer(self, state: State) -> None:
+        if state.spans:
+            self.cast(TRACER, Spans(tuple(state.spans)))
+            state.spans.clear()
 
     def _answer(self, exchange: Exchange, state: State) -> Reply | None:
         """The reply's bytes; a manager that died or a full disk is an error to the client, not to this handler."""

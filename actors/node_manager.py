@@ -21,6 +21,7 @@ import structlog
 
 from actors import messages as m
 from actors.net import agent
+from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, TerminateJob
 from flurm.core.enums import JobState, NodeState
@@ -127,6 +128,9 @@ class NodeManager(GenServer):
     def _sent(self, sent: agent.Sent, state: State) -> None:
         state.busy.discard(sent.task)
         name = sent.task.node
+        facts: dict[str, str | int] = {"node": name, "job": sent.task.job_id, "error": sent.error}
+        began_s = self.now_s() - sent.duration_us / 1e6
+        self.cast(TRACER, Spans((Span(f"node {sent.task.kind.value}", began_s, sent.duration_us, facts),)))
         if sent.reached:
             self._heard(name, state)
         for command in sent.commands:

@@ -19,6 +19,7 @@ import structlog
 
 from actors import messages as m
 from actors.sched_plugin import BUILT_IN
+from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Reply, Response, ResponseDown, Sender
@@ -158,6 +159,8 @@ class SchedulerEngine(GenServer):
         duration_us = int((ended - began) * 1e6)
         state.resume_s = ended + min(REST_PER_CYCLE * (ended - began), MAX_REST_S)
         self._count(state.statistics, duration_us, len(order), len(plan.starts))
+        figures: dict[str, str | int] = {"plugin": plugin, "queue": len(order), "started": len(plan.starts)}
+        self.cast(TRACER, Spans((Span("schedule", self.now_s() - duration_us / 1e6, duration_us, figures),)))
         counters = self.system.env["counters"]
         counters.scheduler.add(duration_us, len(order), len(order))
         if state.plugin != "flurm_sched_fifo":

@@ -1,6 +1,6 @@
 """Tracer: keeps the last spans of what the tree did, for `flurm trace` and the page of the tree.
 
-Casts    Span(name, began_s, duration_us, attributes)
+Casts    Spans(...) from connection handlers (requests), the scheduler engine (cycles), the node manager (RPCs to nodes)
 Calls    Recent(limit, name) -> tuple of Span, newest first; "status" -> dict
 Effects  none; the ring holds `SPANS` spans and forgets the oldest
 """
@@ -8,6 +8,7 @@ Effects  none; the ring holds `SPANS` spans and forgets the oldest
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 
+TRACER = "flurm_tracer"
 SPANS = 10_000
 
 
@@ -25,6 +27,12 @@ class Span(msgspec.Struct, frozen=True):
     began_s: float
     duration_us: int
     attributes: dict[str, str | int] = {}
+
+
+class Spans(msgspec.Struct, frozen=True):
+    """Cast: spans, oldest first. Who makes many sends them in batches."""
+
+    spans: Sequence[Span]
 
 
 class Recent(msgspec.Struct, frozen=True):
@@ -59,10 +67,10 @@ class Tracer(GenServer):
         raise NotImplementedError(repr(request))
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
-        if not isinstance(message, Span):
+        if not isinstance(message, Spans):
             raise NotImplementedError(repr(message))
-        state.spans.append(message)
-        state.total += 1
+        state.spans.extend(message.spans)
+        state.total += len(message.spans)
         return NoReply(state)
 
     def format_status(self, state: State) -> Any:

@@ -65,6 +65,7 @@ class Sent(msgspec.Struct, frozen=True):
     commands: tuple[c.AnyCommand, ...] = ()
     error: str = ""
     retry_after_s: float | None = None
+    duration_us: int = 0
 
 
 def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
@@ -104,17 +105,22 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
 
 def carry_out(task: Task, attempt: int, cluster: Cluster, env: dict[str, Any], tell: Callable[[Sent], None]) -> None:
     """Do a task and tell the node manager what came of it; runs in an agent's thread and never raises."""
-    node = cluster.nodes[task.node]
+    began_s = time.monotonic()
+    sent = _attempt(task, attempt, cluster, env)
+    tell(msgspec.structs.replace(sent, duration_us=int((time.monotonic() - began_s) * 1e6)))
+
+
+def _attempt(task: Task, attempt: int, cluster: Cluster, env: dict[str, Any]) -> Sent:
     try:
-        tell(_DO[task.kind](task, attempt, cluster, node, env))
+        return _DO[task.kind](task, attempt, cluster, cluster.nodes[task.node], env)
     except rpc.Unreachable as error:
-        tell(Sent(task, attempt, reached=False, done=False, error=str(error)))
+        return Sent(task, attempt, reached=False, done=False, error=str(error))
     except (ProtocolError, StorageError) as error:
         log.error("node task failed", task=task.kind.value, node=task.node, job=task.job_id, reason=str(error))
-        tell(Sent(task, attempt, reached=True, done=False, error=str(error)))
+        return Sent(task, attempt, reached=True, done=False, error=str(error))
     except Exception as error:
         log.exception("node agent crashed", task=task.kind.value, node=task.node, job=task.job_id)
-        tell(Sent(task, attempt, reached=True, done=False, error=repr(error), retry_after_s=10.0))
+        return Sent(task, attempt, reached=True, done=False, error=repr(error), retry_after_s=10.0)
 
 
 def _version(node: Node) -> int:

@@ -1,6 +1,7 @@
 """The HTTP application: metrics, health and the page of the tree for everybody; control for who holds the socket.
 
-`/metrics` and `/health` are as documented, `/` is a live page, `/api/tree` and `/api/status` are JSON. What changes
+`/metrics` and `/health` are as documented, `/` is a live page, `/api/tree`, `/api/status` and
+`/api/trace` (the last spans: requests, scheduling cycles, messages to nodes) are JSON. What changes
 anything lies under `/control/` and is answered on the unix socket in the state directory only, which the file system
 keeps for FLURM's own user: `stop`, and `kill/NAME` (a process by name or pid, `?how=crash` for an exception), with
 which a supervision tree can be tried out while it works.
@@ -11,12 +12,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from actors.tracer import TRACER, Recent
 from flurm import __version__
 from flurm.otp import OtpError
 from flurm.web.metrics import TreeCollector
@@ -58,6 +61,13 @@ def create(system: Any) -> Starlette:
     def api_tree(request: Request) -> Response:
         return JSONResponse(system.tree())
 
+    def api_trace(request: Request) -> Response:
+        try:
+            asked = Recent(int(request.query_params.get("limit", 100)), request.query_params.get("name"))
+        except ValueError:
+            return JSONResponse({"error": "limit: expected a number"}, status_code=400)
+        return JSONResponse([msgspec.to_builtins(span) for span in system.call(TRACER, asked)])
+
     def page(request: Request) -> Response:
         return HTMLResponse(render(status(), system.tree(), system.terms.get("cluster")))
 
@@ -85,6 +95,7 @@ def create(system: Any) -> Starlette:
             Route("/health", health),
             Route("/api/status", api_status),
             Route("/api/tree", api_tree),
+            Route("/api/trace", api_trace),
             Route("/control/stop", stop, methods=["POST"]),
             Route("/control/kill/{name}", kill, methods=["POST"]),
         ]

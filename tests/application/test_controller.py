@@ -8,11 +8,14 @@ import urllib.request
 
 import pytest
 
+from actors.net import rpc
 from flurm.application import Application, StartFailed
 from flurm.bridge.calls import Control
 from flurm.config import load
 from flurm.core.effects import Done, Rejected
 from flurm.storage.errors import StateDirHeld
+from protocol.constants import MessageType
+from protocol.versions import Version
 from tests.application.controllers import running, until, write_config
 
 DOCUMENTED_TREE = {
@@ -163,3 +166,18 @@ def test_an_unknown_scheduler_plugin_is_refused_with_the_nearest_name(tmp_path):
     path = write_config(tmp_path, scheduler_plugin="flurm_sched_backfil")
     with pytest.raises(StartFailed, match="did you mean flurm_sched_backfill"):
         Application(load(path), path).start()
+
+
+def test_requests_and_scheduling_cycles_leave_spans(tmp_path):
+    with running(tmp_path) as application:
+        address = ("127.0.0.1", application.config.slurmctld_port)
+        signer = application.system.env["signer"]
+        rpc.call(address, MessageType.REQUEST_PING, None, version=Version.V22_05, signer=signer)
+
+        def spans(name):
+            return json.loads(get(application, f"/api/trace?name={name}")[1])
+
+        (ping,) = until(lambda: spans("REQUEST_PING"))
+        assert (ping["attributes"]["peer"], ping["duration_us"] > 0) == ("127.0.0.1", True)
+        assert until(lambda: spans("schedule"))[0]["attributes"]["plugin"] == "flurm_sched_backfill"
+        assert get(application, "/api/trace?limit=x")[0] == 400

@@ -53,6 +53,10 @@ BESIDE = {
     (SCHEDULER, "flurm_sched_backfill"): SYNC,
     (SCHEDULER, "flurm_sched_fairshare"): SYNC,
     (SCHEDULER, "flurm_sched_plugin_sup"): SYNC,
+    # "Metrics" (the tree): whoever did something that took time tells the tracer.
+    (PROTOCOL, "flurm_tracer"): ASYNC,
+    (SCHEDULER, "flurm_tracer"): ASYNC,
+    (NODES, "flurm_tracer"): ASYNC,
 }
 """What the tree documents and the matrix has no row for."""
 
@@ -64,6 +68,7 @@ OUTSIDE = {
     ("timer or thread", SCHEDULER): ASYNC,
     ("timer or thread", PROTOCOL): SYNC,
     ("timer or thread", "flurm_health_checker"): SYNC,
+    ("timer or thread", "flurm_tracer"): SYNC,
 }
 
 
