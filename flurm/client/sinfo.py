@@ -140,7 +140,7 @@ def understand(argv: list[str]) -> Request:
 def _state_test(word: str) -> Callable[[int], bool]:
     """What a state must fulfil to be meant by a word of `-t`. Raises CommandError."""
     tests: dict[str, Callable[[int], bool]] = {
-        "alloc": lambda state: state & 0xF == NodeState.ALLOCATED,
+        "alloc": lambda state: state & 0xF in (NodeState.ALLOCATED, NodeState.MIXED),
         "cloud": lambda state: bool(state & _F.CLOUD),
         "comp": lambda state: bool(state & _F.COMPLETING),
         "down": lambda state: state & 0xF == NodeState.DOWN,

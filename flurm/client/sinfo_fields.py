@@ -205,6 +205,7 @@ _LETTER_OF_WORD = {
     "prioritytier": "p",
     "reason": "E",
     "root": "r",
+    "share": "h",
     "size": "s",
     "socketcorethread": "z",
     "sockets": "X",

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from flurm.client.states import node_state
 from protocol.constants import NodeState, NodeStateFlag
 from protocol.hostlist import expand, fold
 from protocol.messages import NodeInfo, PartitionInfo
@@ -139,10 +138,10 @@ def _natural(name: str) -> tuple[str, int]:
     return prefix, int(name[len(prefix) :] or 0)
 
 
-def _state_rank(group: Group) -> tuple[int, str]:
-    if group.first is None:
-        return (0, "")
-    return group.first.node_state & 0xF, node_state(group.first.node_state)
+def _state_rank(group: Group) -> tuple[int, int]:
+    """By base state, then by the flags beside it: a drained node stands beside an idle one."""
+    state = group.first.node_state if group.first is not None else 0
+    return state & 0xF, state & ~0xF
 
 
 def sort_groups(groups: Sequence[Group], order: str) -> list[Group]:
