@@ -113,13 +113,12 @@ def _stay(config: Path) -> None:
     slurm_conf = DIRECTORY.resolve() / "slurm.conf"
     slurm_conf.write_text(client)
     print(f"\nFLURM goes on. In another terminal:\n  export FLURM_CONF={config}")
-    print(f"  flurm tree          or, with Slurm's own clients:  export SLURM_CONF={slurm_conf}; squeue")
+    print(f"  {Path(sys.executable).with_name('flurm')} tree")
+    print(f"or, with Slurm's own clients:  export SLURM_CONF={slurm_conf}; squeue")
     print("Ctrl-C stops it.", flush=True)
-    received: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda which, _: received.append(which))
-    while not received:
-        signal.pause()
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    signal.sigwait(ends)
 
 
 if __name__ == "__main__":
