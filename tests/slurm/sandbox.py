@@ -41,7 +41,7 @@ mount -t tmpfs -o mode=755 tmpfs /etc/slurm
 chown 1001:1001 /mnt/alice; chown 1002:1002 /mnt/bob
 echo "$passwd" > /mnt/etc/passwd; echo "$group" > /mnt/etc/group
 echo '127.0.0.1 ctl localhost n1 n2 n3 n4' > /mnt/etc/hosts
-for f in passwd group hosts; do mount --bind /mnt/etc/$f /etc/$f; done
+for f in passwd group hosts; do [ -e /etc/$f ] || touch /etc/$f; mount --bind /mnt/etc/$f /etc/$f; done
 if [ -n "$1" ]; then
     mount -t proc proc "$1/proc"
     mount --rbind /dev "$1/dev"
