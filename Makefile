@@ -47,7 +47,7 @@ types: $(READY) ## types alone
 bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios
 	$(PY) -m bench
 
-roots: $(READY) ## a Debian 13 root with Slurm 24.11 for the tests of its clients (as root)
+roots: $(READY) slurm ## a Debian 13 root with Slurm 24.11 for the tests of its clients (as root)
 	$(PY) -m tests.slurm.roots
 
 clean: ## remove what the targets made here
