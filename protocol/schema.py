@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -163,15 +164,32 @@ class Body(WireType):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Field:
-    """One slot on the wire: name of the record's field, type, first and last release that carry it."""
+    """One slot on the wire: name of the record's field, type, first and last release that carry it.
+
+    `means` is the enum or flag whose values the number takes, `unit` what it counts ("s", "min", "MiB"). Both are for
+    readers, human and program (`flurm wire decode`); the number itself stays an integer, so that decoding costs nothing
+    and a value that no release of ours knows survives.
+    """
 
     name: str
     type: WireType
     since: str | None
     until: str | None
+    means: type[Enum] | None
+    unit: str
 
-    def __init__(self, name: str, of: Any, since: str | None = None, until: str | None = None) -> None:
-        for slot, value in (("name", name), ("type", _wire_type(of)), ("since", since), ("until", until)):
+    def __init__(
+        self,
+        name: str,
+        of: Any,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        means: type[Enum] | None = None,
+        unit: str = "",
+    ) -> None:
+        slots = {"name": name, "type": _wire_type(of), "since": since, "until": until, "means": means, "unit": unit}
+        for slot, value in slots.items():
             object.__setattr__(self, slot, value)
 
 
