@@ -73,8 +73,8 @@ def _resolve(entries: tuple[Entry, ...], version: int) -> tuple[Entry, ...]:
                 kept.append(If(condition, _resolve(then, version), _resolve(otherwise, version)))
             case Switch(field, cases):
                 kept.append(Switch(field, tuple((values, _resolve(then, version)) for values, then in cases)))
-            case Field(name, wire_type):
-                kept.append(Field(name, wire_type))
+            case Field(name, wire_type, means=means, unit=unit):
+                kept.append(Field(name, wire_type, means=means, unit=unit))
     return tuple(kept)
 
 

@@ -78,6 +78,9 @@ class Record(msgspec.Struct):
     WIRE: ClassVar[tuple[Entry, ...]] = ()
 
 
+EnumClass = type[Enum]
+
+
 class WireType:
     """How one value is laid out in bytes."""
 
@@ -175,7 +178,7 @@ class Field:
     type: WireType
     since: str | None
     until: str | None
-    means: type[Enum] | None
+    means: EnumClass | None
     unit: str
 
     def __init__(
@@ -185,7 +188,7 @@ class Field:
         since: str | None = None,
         until: str | None = None,
         *,
-        means: type[Enum] | None = None,
+        means: EnumClass | None = None,
         unit: str = "",
     ) -> None:
         slots = {"name": name, "type": _wire_type(of), "since": since, "until": until, "means": means, "unit": unit}
