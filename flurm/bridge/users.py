@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from protocol.messages.common import UserIdentity
@@ -55,7 +56,7 @@ def identity_of(uid: int, gid: int) -> UserIdentity:
 
 
 def host_of(address: str) -> str:
-    """The short name of the host with this address, or the address where it has none."""
+    """The short name of the host with this address, or the address where it has none; this host always has one."""
     return _remembered(("host", address), lambda: _host_name(address))
 
 
@@ -68,7 +69,7 @@ def _host_name(address: str) -> str:
     try:
         return socket.gethostbyaddr(address)[0].partition(".")[0]
     except OSError:
-        return address
+        return socket.gethostname().partition(".")[0] if ip_address(address).is_loopback else address
 
 
 def _or_none(look_up: Callable[[Any], T], key: Any) -> T | None:

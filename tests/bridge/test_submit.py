@@ -1,8 +1,11 @@
 """A submission becomes the job that was asked for, or is refused with Slurm's number."""
 
+import socket
+
 import pytest
 
 from flurm.bridge import requests
+from flurm.bridge.users import host_of
 from flurm.core.apply import apply
 from flurm.core.commands import SubmitJob, decode, encode
 from flurm.core.effects import Rejected, Submitted
@@ -107,6 +110,15 @@ def test_priority_zero_holds():
 def test_the_submitting_host_is_the_one_that_the_request_came_from():
     spec = submitted(description(alloc_node="liar")).spec
     assert spec.submit_host not in (None, "liar", "127.0.0.1")
+
+
+def test_a_host_without_a_name_for_its_loopback_address_submits_under_its_own(monkeypatch):
+    def no_name(address):
+        raise OSError(address)
+
+    monkeypatch.setattr(socket, "gethostbyaddr", no_name)
+    assert host_of("127.77.0.1") == socket.gethostname().partition(".")[0]
+    assert host_of("192.0.2.77") == "192.0.2.77"
 
 
 @pytest.mark.parametrize(
