@@ -43,6 +43,8 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
     c.CreatePartition: partitions.create,
     c.UpdatePartition: partitions.update,
     c.DeletePartition: partitions.delete,
+    c.CloseQueue: submission.close_queue,
+    c.OpenQueue: submission.open_queue,
     c.Configure: configuration.configure,
 }
 

@@ -221,6 +221,19 @@ class DeletePartition(Command, frozen=True):
     name: str
 
 
+class CloseQueue(Command, frozen=True):
+    """Take no new jobs until OpenQueue; what waits and runs goes on. Reply: Done or Rejected."""
+
+    user_id: int
+    reason: str = "drained"
+
+
+class OpenQueue(Command, frozen=True):
+    """Take new jobs again. Reply: Done or Rejected."""
+
+    user_id: int
+
+
 class Configure(Command, frozen=True):
     """The configuration as read at a start or a reconfigure. Reply: Done."""
 
@@ -235,7 +248,7 @@ class Configure(Command, frozen=True):
 AnyCommand = (
     SubmitJob | UpdateJob | KillJob | KillJobs | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
     | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
-    | UpdatePartition | DeletePartition | Configure
+    | UpdatePartition | DeletePartition | CloseQueue | OpenQueue | Configure
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -450,6 +450,8 @@ class Cluster(Record, frozen=True):
     jobs_changed_s: int = 0
     nodes_changed_s: int = 0
     partitions_changed_s: int = 0
+    closed: str | None = None
+    """Why no new jobs are taken (`flurm drain`); None: they are."""
 
     def node_at(self, index: int) -> Node:
         """The node with this index."""

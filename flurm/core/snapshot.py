@@ -18,6 +18,7 @@ class _Image(msgspec.Struct, omit_defaults=True):
     version: int
     shape_version: int
     changed_s: tuple[int, int, int]
+    closed: str | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -38,6 +39,7 @@ def dump(cluster: Cluster) -> bytes:
             version=cluster.version,
             shape_version=cluster.shape_version,
             changed_s=(cluster.jobs_changed_s, cluster.nodes_changed_s, cluster.partitions_changed_s),
+            closed=cluster.closed,
         )
     )
 
@@ -63,4 +65,5 @@ def load(data: bytes) -> Cluster:
         jobs_changed_s=jobs_s,
         nodes_changed_s=nodes_s,
         partitions_changed_s=partitions_s,
+        closed=image.closed,
     )

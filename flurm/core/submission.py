@@ -4,12 +4,12 @@ What can never run is refused; what merely cannot run now is accepted and waits,
 """
 
 from flurm.core import arrays, dependencies, placement
-from flurm.core.commands import SubmitJob
+from flurm.core.commands import CloseQueue, OpenQueue, SubmitJob
 from flurm.core.effects import Rejected, ScheduleSoon, Submitted
 from flurm.core.enums import JobState, PartitionState, Reason, Refusal
 from flurm.core.features import check as check_features
 from flurm.core.free import Layout
-from flurm.core.outcome import Outcome, is_operator
+from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Partition
 from flurm.core.tables import give_id, put
 
@@ -44,6 +44,20 @@ def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
     return Outcome(cluster, Submitted(job_id), (ScheduleSoon(),) if may_start else ())
 
 
+def close_queue(cluster: Cluster, command: CloseQueue) -> Outcome:
+    """Refuse whatever is submitted from now on; administrators only."""
+    if not is_operator(cluster, command.user_id):
+        return rejected(cluster, Refusal.USER_ID_MISSING)
+    return Outcome(cluster.with_(closed=command.reason))
+
+
+def open_queue(cluster: Cluster, command: OpenQueue) -> Outcome:
+    """Accept submissions again; administrators only."""
+    if not is_operator(cluster, command.user_id):
+        return rejected(cluster, Refusal.USER_ID_MISSING)
+    return Outcome(cluster.with_(closed=None))
+
+
 def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
     """Why this submission is refused, or None; cheap enough to ask before anything is written."""
     refusal = _check_rules(cluster, command)
@@ -51,6 +65,8 @@ def check(cluster: Cluster, command: SubmitJob) -> Rejected | None:
 
 
 def _check_rules(cluster: Cluster, command: SubmitJob) -> Rejected | None:
+    if cluster.closed is not None:
+        return Rejected(Refusal.SUBMISSIONS_DISABLED)
     spec = command.spec
     for test in (_check_partitions, _check_times, _check_sizes, _check_array, _check_dependency):
         refusal = test(cluster, command)
