@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import logging
 import os
 import resource
 import signal
@@ -34,6 +33,7 @@ from actors.sched_plugin import BUILT_IN
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config, load, load_or_create_munge_key
+from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
 from flurm.otp import System
@@ -216,7 +216,7 @@ class Application:
     def _set_log_level(self, level: str, number: int) -> None:
         """Log from `level` on, and show Slurm's number of it, until the configuration is read again."""
         assert self.system is not None
-        set_log_level(level)
+        LEVELS.set(level)
         shown = {**self.config.slurm, "SlurmctldDebug": str(number)}
         self.config = self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
 
@@ -234,10 +234,3 @@ def _site_plugins(config: Config) -> dict[str, str]:
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         raise StartFailed(f"scheduler_plugin = {config.scheduler_plugin}: known are {', '.join(known)}{hint}")
     return found
-
-
-def set_log_level(level: str) -> None:
-    """Change what is logged from now on."""
-    number = logging.getLevelName(level.upper())
-    if isinstance(number, int):
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))

@@ -40,11 +40,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(config: Config, path: str, *, method: str = "GET", timeout_s: float = 10.0) -> Any:
-    """Ask the running controller. Raises NotRunning."""
+def ask(
+    config: Config, path: str, *, method: str = "GET", body: dict[str, Any] | None = None, timeout_s: float = 10.0
+) -> Any:
+    """Ask the running controller; a body goes as JSON. Raises NotRunning."""
     connection = _UnixConnection(Path(config.state_dir) / CONTROL_SOCKET, timeout_s)
     try:
-        connection.request(method, path)
+        connection.request(method, path, json.dumps(body) if body is not None else None)
         return json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotRunning(str(error)) from error
@@ -58,3 +60,29 @@ def not_running(config: Config) -> click.ClickException:
         f"no controller is running on {config.state_dir}; start one with `flurm start`"
         " (or give the --config that the running one was started with)"
     )
+
+
+def evaluate(config: Config, source: str, *, timeout_s: float = 10.0, **options: Any) -> dict[str, Any]:
+    """Have the running controller evaluate an expression; the answer as `flurm.web.console` gives it.
+
+    Raises click's errors where no controller runs, or the expression failed.
+    """
+    body = {"source": source, "timeout_s": timeout_s, **options}
+    try:
+        answer: dict[str, Any] = ask(config, "/control/eval", method="POST", body=body, timeout_s=timeout_s + 5)
+    except NotRunning as error:
+        raise not_running(config) from error
+    return answer
+
+
+def show_result(config: Config, source: str, as_json: bool, *, timeout_s: float = 10.0) -> None:
+    """Print what an expression gives. Raises ClickException (exit status 1) where it fails."""
+    answer = evaluate(config, source, timeout_s=timeout_s, json=as_json)
+    if answer.get("printed"):
+        click.echo(answer["printed"], nl=False)
+    if answer["error"]:
+        raise click.ClickException(answer["error"])
+    if as_json:
+        click.echo(json.dumps(answer["value"], indent=2))
+    elif answer["text"]:
+        click.echo(answer["text"])

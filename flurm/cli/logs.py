@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
+
+from flurm.console.log_levels import LEVELS, NamedLogger, drop_unwanted
 
 
 class Lossy:
@@ -27,6 +28,16 @@ class Lossy:
             self._stream.flush()
 
 
+class _Factory:
+    """Makes loggers that write to one stream and know the module they are for."""
+
+    def __init__(self, stream: Lossy) -> None:
+        self._stream = stream
+
+    def __call__(self, *names: Any) -> NamedLogger:
+        return NamedLogger(self._stream, names[0] if names else "")
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send structlog's events to `stream` (standard error by default) from `level` on."""
     out = stream or sys.stderr
@@ -37,11 +48,12 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            drop_unwanted,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(Lossy(out)),  # type: ignore[arg-type]
+        logger_factory=_Factory(Lossy(out)),
         cache_logger_on_first_use=False,
     )
+    LEVELS.set(level)

@@ -21,6 +21,13 @@ COMMANDS = {
     "stop": "Stop the controller; running jobs go on.",
     "status": "Show how the controller and its cluster are.",
     "tree": "Show the supervision tree of the running controller.",
+    "scheduler": "How the scheduler is, a cycle by hand, why a job waits.",
+    "nodes": "What nodes there are, what is free, why one does not register.",
+    "drain": "Take no new jobs.",
+    "resume": "Take new jobs again.",
+    "log-level": "What the running controller logs.",
+    "eval": "Evaluate one expression in the running controller.",
+    "remote_console": "A Python prompt in the running controller.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 

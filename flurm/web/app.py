@@ -3,8 +3,9 @@
 `/metrics` and `/health` are as documented, `/` is a live page, `/api/tree`, `/api/status` and
 `/api/trace` (the last spans: requests, scheduling cycles, messages to nodes) are JSON. What changes
 anything lies under `/control/` and is answered on the unix socket in the state directory only, which the file system
-keeps for FLURM's own user: `stop`, and `kill/NAME` (a process by name or pid, `?how=crash` for an exception), with
-which a supervision tree can be tried out while it works.
+keeps for FLURM's own user: `stop`, `kill/NAME` (a process by name or pid, `?how=crash` for an exception), with
+which a supervision tree can be tried out while it works, and `eval` and `complete`, the console
+(`flurm.console`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from starlette.routing import Route
 from actors.tracer import TRACER, Recent
 from flurm import __version__
 from flurm.otp import OtpError
+from flurm.web import console
+from flurm.web.control import is_control
 from flurm.web.metrics import TreeCollector
 from flurm.web.page import render
 
@@ -72,13 +75,13 @@ def create(system: Any) -> Starlette:
         return HTMLResponse(render(status(), system.tree(), system.terms.get("cluster")))
 
     def stop(request: Request) -> Response:
-        if not _is_control(request):
+        if not is_control(request):
             return JSONResponse({"error": "only on the control socket"}, status_code=403)
         system.env["control"].request_stop("flurm stop")
         return JSONResponse({"stopping": True})
 
     def kill(request: Request) -> Response:
-        if not _is_control(request):
+        if not is_control(request):
             return JSONResponse({"error": "only on the control socket"}, status_code=403)
         name = request.path_params["name"]
         victim = next((each for each in system.processes() if name in (each.name, str(each.pid))), None)
@@ -98,10 +101,6 @@ def create(system: Any) -> Starlette:
             Route("/api/trace", api_trace),
             Route("/control/stop", stop, methods=["POST"]),
             Route("/control/kill/{name}", kill, methods=["POST"]),
+            *console.routes(system),
         ]
     )
-
-
-def _is_control(request: Request) -> bool:
-    """Whether the request came over the unix socket: its peer has no address."""
-    return request.client is None or not request.client.host
