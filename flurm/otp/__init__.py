@@ -7,6 +7,7 @@ from flurm.otp.errors import (
     NoProcess,
     NotRunning,
     OtpError,
+    Overloaded,
     ProcessDown,
     ProcessExit,
     Refused,
@@ -20,6 +21,7 @@ from flurm.otp.messages import (
     TIMEOUT,
     Down,
     Exit,
+    GroupChanged,
     Ignore,
     MonitorRef,
     NoReply,
@@ -35,7 +37,7 @@ from flurm.otp.messages import (
 )
 from flurm.otp.ports import SystemPort
 from flurm.otp.runtime.sender import Sender
-from flurm.otp.runtime.system import System
+from flurm.otp.runtime.threads import System
 from flurm.otp.runtime.timers import TimerRef
 from flurm.otp.specs import (
     ALL_SIGNIFICANT,
@@ -80,6 +82,7 @@ __all__ = [
     "Down",
     "Exit",
     "GenServer",
+    "GroupChanged",
     "Ignore",
     "MonitorRef",
     "NoProcess",
@@ -87,6 +90,7 @@ __all__ = [
     "NotRunning",
     "Ok",
     "OtpError",
+    "Overloaded",
     "Pid",
     "ProcessDown",
     "ProcessExit",

@@ -39,6 +39,15 @@ class CallTimeout(CallError):
         self.timeout_s = timeout_s
 
 
+class Overloaded(CallError):
+    """The target has too many messages waiting to take another call; try again later."""
+
+    def __init__(self, target: object, waiting: int) -> None:
+        super().__init__(f"{target} is overloaded: {waiting} messages wait")
+        self.target = target
+        self.waiting = waiting
+
+
 class ProcessDown(CallError):
     """The callee died before it answered; `reason` is its exit reason."""
 

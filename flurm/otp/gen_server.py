@@ -11,18 +11,27 @@ exits, because ports close with their owner; Python's sockets and files do not.)
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
 from flurm.otp.messages import Ignore, MonitorRef, NoReply, Ok, Pid, Reply, Stop, StopInit
 from flurm.otp.ports import ProcessPort, SystemPort
 from flurm.otp.runtime.sender import Sender
 from flurm.otp.runtime.timers import TimerRef
+from flurm.otp.specs import resolve
+
+INFINITE_S: Final = float("inf")
 
 
 class GenServer:
     """Base class of all behaviour modules."""
 
     vsn: ClassVar[int] = 1
+
+    max_mailbox: ClassVar[int] = 10_000
+    """Calls to a process that has more messages waiting fail at once, with `Overloaded`."""
+    coalesced: ClassVar[tuple[type, ...]] = ()
+    """Types of casts and infos of which one at most waits: a second becomes one with it, by `coalesce`."""
 
     system: SystemPort
     name: str | None
@@ -59,6 +68,41 @@ class GenServer:
     def format_status(self, state: Any) -> Any:
         """The state as it may be shown: without secrets, not too long."""
         return state
+
+    def coalesce(self, waiting: Any, arrived: Any) -> Any:
+        """Of two messages of a coalesced type the one to handle. Runs in the sender; the newer one by default."""
+        return arrived
+
+    def system_get_state(self, state: Any) -> Any:
+        """What `debug.get_state` returns."""
+        return state
+
+    def system_replace_state(self, change: Callable[[Any], Any], state: Any) -> Any:
+        """The state after `debug.replace_state`."""
+        return change(state)
+
+    def system_code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """The state after `debug.change_code`."""
+        return self.code_change(old_vsn, state, extra)
+
+    def system_new_module(self, start: Any) -> GenServer:
+        """The module instance that goes on where `debug.change_code` names new code."""
+        cls = resolve(start)
+        module: GenServer = cls.__new__(cls)
+        module.__dict__.update(self.__dict__)
+        return module
+
+    @classmethod
+    def module_name(cls) -> str:
+        """The behaviour module, as reports name it."""
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    def shown(self, state: Any) -> Any:
+        """The state as `format_status` shows it; where that fails, nothing of it but the failure's name."""
+        try:
+            return self.format_status(state)
+        except Exception as error:
+            return f"{self.module_name()}.format_status failed: {type(error).__name__}"
 
     def call(self, target: str | Pid, request: Any, timeout_s: float = 5.0) -> Any:
         """Ask `target` and wait. Raises CallTimeout, NoProcess or ProcessDown."""
@@ -103,6 +147,36 @@ class GenServer:
     def unlink(self, target: str | Pid) -> None:
         """Take a link back."""
         self.system.unlink(self._process, target)
+
+    def start_link(
+        self, start: Any, args: dict[str, Any] | None = None, name: str | None = None, timeout_s: float = INFINITE_S
+    ) -> Pid | None:
+        """Start a process as a child of this one, linked to it. Raises StartError, None where it is ignored."""
+        return self.system.spawn(start, args, name, self._process, timeout_s=timeout_s)
+
+    def start_monitor(
+        self, start: Any, args: dict[str, Any] | None = None, name: str | None = None
+    ) -> tuple[Pid, MonitorRef] | None:
+        """Start a process and monitor it. Raises StartError, None where it is ignored."""
+        pid = self.system.spawn(start, args, name)
+        return (pid, self.monitor(pid)) if pid is not None else None
+
+    def join(self, group: Any) -> None:
+        """Become a member of a process group; as often as it joined, it has to leave."""
+        self.system.join(group, self.pid)
+
+    def leave(self, group: Any) -> bool:
+        """Leave a group; False where this process is no member."""
+        return self.system.leave(group, self.pid)
+
+    def monitor_group(self, group: Any) -> tuple[MonitorRef, list[Pid]]:
+        """Have `GroupChanged` arrive when members come and go; returns who is in it now."""
+        return self.system.monitor_group(self._process, group)
+
+    @property
+    def epoch(self) -> int:
+        """Which holder of its name this process is, counted from 1; 0 without a name."""
+        return self._process.epoch
 
     def trap_exit(self, on: bool) -> None:
         """Receive exits of linked processes as `Exit` messages instead of dying with them."""

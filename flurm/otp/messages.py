@@ -42,9 +42,10 @@ class Ok(msgspec.Struct):
 
 
 class StopInit(msgspec.Struct):
-    """`init` failed: the starter gets `StartError(reason)`."""
+    """`init` failed: the starter gets `StartError(reason)`. `silent` is OTP's `{error, Reason}`: no crash report."""
 
     reason: Any
+    silent: bool = False
 
 
 class Ignore(msgspec.Struct):
@@ -123,8 +124,17 @@ class ResponseDown(msgspec.Struct, frozen=True):
     reason: Any
 
 
+class GroupChanged(msgspec.Struct, frozen=True):
+    """Members of a monitored group: `kind` is `join` or `leave`."""
+
+    ref: MonitorRef
+    kind: str
+    group: Any
+    pids: tuple[Pid, ...]
+
+
 class RuntimeEvent(msgspec.Struct, frozen=True):
-    """What observers of a system are told: `kind` is `started`, `exited` or `restarted`."""
+    """What observers of a system are told: `kind` is `started`, `exited`, `restarted`, `overloaded` or `relieved`."""
 
     kind: str
     pid: Pid

@@ -97,12 +97,17 @@ class Supervisor(msgspec.Struct, frozen=True):
             raise SpecError(f"intensity {self.intensity} in {self.period_s} s: expected >= 0 in > 0 s")
         if self.auto_shutdown not in (NEVER, ANY_SIGNIFICANT, ALL_SIGNIFICANT):
             raise SpecError(f"auto_shutdown is {self.auto_shutdown!r}")
+        strays = [child for child in self.children if not isinstance(child, Child)]
+        if strays:
+            raise SpecError(f"invalid child spec: {strays[0]!r}")
         ids = [child.id for child in self.children]
         twice = {id for id in ids if ids.count(id) > 1}
         if twice:
             raise SpecError(f"duplicate child: {', '.join(sorted(twice))}")
         if self.strategy == SIMPLE_ONE_FOR_ONE and len(ids) != 1:
             raise SpecError(f"{SIMPLE_ONE_FOR_ONE} takes exactly one child as its template, not {len(ids)}")
+        if self.strategy == SIMPLE_ONE_FOR_ONE and self.auto_shutdown != NEVER:
+            raise SpecError(f"bad combination: {SIMPLE_ONE_FOR_ONE} and auto_shutdown {self.auto_shutdown}")
         if self.auto_shutdown == NEVER and any(child.significant for child in self.children):
             raise SpecError("a significant child needs auto_shutdown")
 

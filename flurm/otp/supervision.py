@@ -92,6 +92,7 @@ class Report(msgspec.Struct, frozen=True):
     id: str
     pid: Any
     reason: Any = None
+    spec: Child | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -104,11 +105,13 @@ class ChildState(msgspec.Struct, eq=False):
     """A child as the supervisor knows it.
 
     `restarting`: its restart failed and is being retried. `restarts`: how often it was, on its own or with others.
+    `extra`: what a child of a simple_one_for_one was started with, beside the template's arguments. A temporary child
+    is never started again, so what it was started with is not kept.
     """
 
     key: Hashable
     spec: Child
-    args: dict[str, Any]
+    extra: dict[str, Any]
     name: str | None
     pid: Any = None
     restarting: bool = False
@@ -118,6 +121,11 @@ class ChildState(msgspec.Struct, eq=False):
     def id(self) -> str:
         """Its id; a simple_one_for_one child shows the name it was given."""
         return self.name or self.spec.id
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """What its `init` gets."""
+        return {**self.spec.args, **self.extra} if self.extra else self.spec.args
 
 
 Action = Start | StopChild | StopChildren | RetryLater | Report
@@ -136,7 +144,7 @@ class Supervision:
         self._serial = 0
         if not self.simple:
             for spec in flags.children:
-                self.children[spec.id] = ChildState(spec.id, spec, spec.args, spec.id)
+                self.children[spec.id] = ChildState(spec.id, spec, {}, spec.id)
 
     def init(self) -> Plan:
         """Start all children in order. Returns None, or why not, when all that were started are stopped again."""
@@ -154,10 +162,10 @@ class Supervision:
             return True
         restart = child.spec.restart
         if restart == PERMANENT or (restart == TRANSIENT and not is_orderly(reason)):
-            yield Report("child_terminated", child.id, pid, reason)
+            yield Report("child_terminated", child.id, pid, reason, child.spec)
             return (yield from self._restart(child, now_s))
         if not is_orderly(reason):
-            yield Report("child_terminated", child.id, pid, reason)
+            yield Report("child_terminated", child.id, pid, reason, child.spec)
         self._gone(child)
         return self._survives(child)
 
@@ -187,17 +195,21 @@ class Supervision:
             return (yield from self._start_dynamic(child, name))
         if not isinstance(child, Child):
             return Refusal(("invalid_child_spec", child))
+        if name is not None:
+            return Refusal(("invalid_name", name))
         present = self.children.get(child.id)
         if present is not None:
             return Refusal("already_present" if present.pid is None else ("already_started", present.pid))
         if child.significant and self.flags.auto_shutdown == NEVER:
             return Refusal(("bad_combination", "auto_shutdown", NEVER, "significant", True))
-        state = ChildState(child.id, child, child.args, child.id)
+        state = ChildState(child.id, child, {}, child.id)
         self.children[child.id] = state
         reason = yield from self._start(state)
         if reason is not None:
             self.children.pop(child.id, None)
             return Refusal(reason)
+        if child.restart == TEMPORARY:
+            state.spec = msgspec.structs.replace(child, args={})
         return state.pid
 
     def terminate_child(self, id: Any) -> Plan:
@@ -232,6 +244,13 @@ class Supervision:
             for child in list(self.children.values())
         ]
 
+    def which_child(self, id: Any) -> tuple[str, Any, str] | Refusal:
+        """One of `which_children`; a child of a simple_one_for_one by its pid."""
+        child = self.children.get(self._key_of.get(id, id) if self.simple else id)
+        if child is None:
+            return Refusal(SIMPLE_ONE_FOR_ONE if self.simple and isinstance(id, str) else "not_found")
+        return child.id, "restarting" if child.restarting else child.pid, child.spec.kind
+
     def count_children(self) -> dict[str, int]:
         """OTP's four numbers: specs, active, supervisors, workers."""
         children = list(self.children.values())
@@ -248,6 +267,28 @@ class Supervision:
         child = self.children.get(self._key_of.get(id, id))
         return child.spec if child is not None else Refusal("not_found")
 
+    def change(self, flags: Supervisor) -> Refusal | None:
+        """Live change of the specification: processes stay as they are, what comes next follows the new one.
+
+        A child that the new specification does not name is kept, after those that it does; one that is new there is
+        known but not started, until `restart_child` or a restart of its group. Those of a simple_one_for_one keep their
+        own arguments and take the rest from the new template when they are restarted.
+        """
+        if self.simple != (flags.strategy == SIMPLE_ONE_FOR_ONE):
+            return Refusal(("bad_strategy", self.flags.strategy, flags.strategy))
+        self.flags = flags
+        if self.simple:
+            for child in self.children.values():
+                child.spec = flags.children[0]
+            return None
+        before, self.children = self.children, {}
+        for spec in flags.children:
+            child = before.pop(spec.id) if spec.id in before else ChildState(spec.id, spec, {}, spec.id)
+            child.spec = spec
+            self.children[spec.id] = child
+        self.children.update(before)
+        return None
+
     def _idle(self, id: str) -> tuple[ChildState | None, Refusal | None]:
         """A child that is neither running nor restarting, or why there is none."""
         if self.simple:
@@ -261,7 +302,7 @@ class Supervision:
 
     def _restart(self, child: ChildState, now_s: float) -> Plan:
         if not self._may_restart(now_s):
-            yield Report("shutdown", child.id, child.pid, "reached_max_restart_intensity")
+            yield Report("shutdown", child.id, child.pid, "reached_max_restart_intensity", child.spec)
             self._gone(child)
             return False
         match self.flags.strategy:
@@ -278,7 +319,7 @@ class Supervision:
         for other in group:
             if other.pid is not None:
                 other.restarts += 1
-                yield Report("restarted", other.id, other.pid)
+                yield Report("restarted", other.id, other.pid, None, other.spec)
         if failed is not None:
             self._forget_pid(failed[0])
             failed[0].restarting = True
@@ -313,12 +354,12 @@ class Supervision:
             case Started(pid):
                 child.pid = pid
                 self._key_of[pid] = child.key
-                yield Report("progress", child.id, pid)
+                yield Report("progress", child.id, pid, None, child.spec)
             case Ignored():
                 if self.simple or child.spec.restart == TEMPORARY:
                     self.children.pop(child.key, None)
             case StartFailed(reason):
-                yield Report("start_error", child.id, child.pid, reason)
+                yield Report("start_error", child.id, child.pid, reason, child.spec)
                 return reason
         return None
 
@@ -326,15 +367,16 @@ class Supervision:
         if not isinstance(extra, dict):
             return Refusal(("invalid_extra_args", extra))
         self._serial += 1
-        template = self.flags.children[0]
-        child = ChildState(self._serial, template, {**template.args, **extra}, name)
+        child = ChildState(self._serial, self.flags.children[0], extra, name)
         outcome = yield Start(child.spec, child.args, child.name)
         match outcome:
             case Started(pid):
                 child.pid = pid
+                if child.spec.restart == TEMPORARY:
+                    child.extra = {}
                 self.children[child.key] = child
                 self._key_of[pid] = child.key
-                yield Report("progress", child.id, pid)
+                yield Report("progress", child.id, pid, None, child.spec)
                 return pid
             case StartFailed(reason):
                 return Refusal(reason)
@@ -355,7 +397,7 @@ class Supervision:
     def _report_stop(self, spec: Child, pid: Any, reason: Any) -> Plan:
         expected = is_orderly(reason) and (reason != "normal" or spec.restart != PERMANENT)
         if not expected and not (reason == "killed" and spec.shutdown_ms == BRUTAL):
-            yield Report("shutdown_error", spec.id, pid, reason)
+            yield Report("shutdown_error", spec.id, pid, reason, spec)
 
     def _gone(self, child: ChildState) -> None:
         """The child has no process; a temporary or dynamic one is forgotten."""
@@ -374,4 +416,6 @@ class Supervision:
             return True
         if self.flags.auto_shutdown != ALL_SIGNIFICANT:
             return False
-        return any(other.spec.significant and other.pid is not None for other in self.children.values())
+        return any(
+            other.spec.significant and (other.pid is not None or other.restarting) for other in self.children.values()
+        )

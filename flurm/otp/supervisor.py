@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from flurm.otp.errors import Refused, SpecError, StartError, describe
+import flurm.otp.reports as reports
+from flurm.otp.errors import Crash, OtpError, Refused, SpecError, StartError
 from flurm.otp.gen_server import GenServer
-from flurm.otp.messages import Exit, NoReply, Ok, Pid, Reply, Stop, StopInit
+from flurm.otp.messages import Exit, Ignore, NoReply, Ok, Pid, Reply, Stop, StopInit
 from flurm.otp.ports import ProcessPort, SystemPort
 from flurm.otp.specs import BRUTAL, INFINITY, SUPERVISOR, WORKER, Child, Supervisor, resolve
 from flurm.otp.supervision import (
@@ -30,7 +31,6 @@ from flurm.otp.supervision import (
 )
 
 _log = structlog.get_logger(__name__)
-_LEVELS = {"progress": "debug", "restarted": "info"}
 _FOREVER_S = float("inf")
 
 
@@ -41,17 +41,55 @@ class Admin(msgspec.Struct, frozen=True):
     args: tuple[Any, ...] = ()
 
 
+class BadReturn(OtpError):
+    """A supervisor's code gave something else than a Supervisor or Ignore."""
+
+    def __init__(self, start: Any, value: Any) -> None:
+        super().__init__(f"{start!r} gave {value!r}, expected a Supervisor")
+        self.reason = ("bad_return", (start, "init", value))
+
+
 class SupervisorServer(GenServer):
     """A supervisor as a process. Its state is the machine."""
 
-    def init(self, args: dict[str, Any]) -> Ok | StopInit:
+    max_mailbox = 1_000_000  # as many children may exit at once
+    _source: tuple[Any, dict[str, Any]]
+
+    def init(self, args: dict[str, Any]) -> Ok | StopInit | Ignore:
         self.trap_exit(True)
-        machine = Supervision(args["flags"])
+        self._source = (args["start"], args["args"])
+        try:
+            flags = specification(*self._source)
+        except SpecError as error:
+            return StopInit(("start_spec", str(error)), silent=True)
+        except BadReturn as error:
+            return StopInit(error.reason, silent=True)
+        if flags is None:
+            return Ignore()
+        machine = Supervision(flags)
         self._process.state = machine
         failure = self._run(machine.init())
         return Ok(machine) if failure is None else StopInit(("shutdown", failure))
 
+    def system_new_module(self, start: Any) -> GenServer:
+        module = type(self).__new__(type(self))
+        module.__dict__.update(self.__dict__)
+        module._source = (start, self._source[1])
+        return module
+
+    def system_code_change(self, old_vsn: Any, state: Supervision, extra: Any) -> Supervision:
+        flags = specification(*self._source)
+        refusal = state.change(flags) if flags is not None else None
+        if refusal is not None:
+            raise Refused(self.name or self.pid, refusal.reason)
+        return state
+
+    def format_status(self, state: Supervision) -> Any:
+        return {"strategy": state.flags.strategy, "children": state.which_children() if not state.simple else "dynamic"}
+
     def handle_call(self, request: Any, sender: Any, state: Supervision) -> Reply:
+        if request.method == "get_callback_module":
+            return Reply(self._source[0], state)
         answer = getattr(state, request.method)(*request.args)
         return Reply(self._run(answer) if hasattr(answer, "send") else answer, state)
 
@@ -101,7 +139,7 @@ class SupervisorServer(GenServer):
         except StartError as error:
             return StartFailed(error.reason)
         except Exception as error:  # the module does not import, the name is not there
-            return StartFailed(f"{type(error).__name__}: {error}")
+            return StartFailed(Crash.of(error))
         return Started(pid) if pid is not None else Ignored()
 
     def _stop(self, pids: list[Pid], spec: Child) -> list[tuple[Pid, Any]]:
@@ -117,23 +155,33 @@ class SupervisorServer(GenServer):
         deadline_s = _FOREVER_S if isinstance(shutdown, str) else self.monotonic_s() + shutdown / 1000
         for pid, process in doomed:
             left_s = None if shutdown == INFINITY else max(deadline_s - self.monotonic_s(), 0)
-            if shutdown != BRUTAL and not process.actor_stopped.wait(left_s):
+            if shutdown != BRUTAL and not self.system.await_exit(process, left_s):
                 self.system.kill(pid)
         return [(pid, process.reason) for pid, process in doomed]
 
     def _report(self, report: Report) -> None:
+        name = self.name or repr(self.pid)
         if report.kind == "restarted":
             child = self.system.find(report.pid)
             if child is not None:
                 self.system.emit("restarted", child, supervisor=self.name)
-        log = getattr(_log, _LEVELS.get(report.kind, "error"))
-        log(
-            f"supervisor report: {report.kind}",
-            supervisor=self.name,
-            child=report.id,
-            pid=str(report.pid),
-            reason=describe(report.reason),
-        )
+            reports.progress(name, report.spec, report.pid, restarted=True)
+        elif report.kind == "progress":
+            reports.progress(name, report.spec, report.pid, restarted=False)
+        else:
+            reports.supervisor(name, report.kind, report.reason, report.spec, report.pid)
+
+
+def specification(start: Any, args: dict[str, Any]) -> Supervisor | None:
+    """The specification that a supervisor's code gives now, None for Ignore. Raises SpecError and BadReturn."""
+    target = resolve(start)
+    if not isinstance(target, Supervisor | Ignore) and callable(target):
+        target = target(**args)
+    if isinstance(target, Ignore):
+        return None
+    if not isinstance(target, Supervisor):
+        raise BadReturn(start, target)
+    return target
 
 
 def start_module(start: Any, args: dict[str, Any]) -> tuple[GenServer, dict[str, Any]]:
@@ -141,10 +189,8 @@ def start_module(start: Any, args: dict[str, Any]) -> tuple[GenServer, dict[str,
     target = resolve(start)
     if isinstance(target, type) and issubclass(target, GenServer):
         return target(), args
-    if not isinstance(target, Supervisor) and callable(target):
-        target = target(**args)
-    if isinstance(target, Supervisor):
-        return SupervisorServer(), {"flags": target}
+    if isinstance(target, Supervisor) or callable(target):
+        return SupervisorServer(), {"start": start, "args": args}
     raise SpecError(f"{start!r} is {target!r}, expected a GenServer class or a Supervisor")
 
 
@@ -177,6 +223,14 @@ class Administration:
     def which_children(self, supervisor: Any) -> list[tuple[str, Any, str]]:
         """(id, pid | None | "restarting", kind) in start order."""
         return self._ask(supervisor, "which_children")
+
+    def which_child(self, supervisor: Any, id: Any) -> tuple[str, Any, str]:
+        """One of `which_children`, by id (simple_one_for_one: by pid)."""
+        return self._ask(supervisor, "which_child", id)
+
+    def get_callback_module(self, supervisor: Any) -> Any:
+        """What the supervisor's specification comes from: a string, a Supervisor or a function."""
+        return self._ask(supervisor, "get_callback_module")
 
     def count_children(self, supervisor: Any) -> dict[str, int]:
         """specs, active, supervisors, workers."""

@@ -1,54 +1,48 @@
-"""One process: a pykka actor whose loop is OTP's.
+"""One process: OTP's loop over a mailbox, whatever runs it.
 
-pykka gives the actor and its three seams (`_create_actor_inbox`, `_create_future`, `_start_actor_loop`); everything
-that OTP does otherwise happens here:
+Everything a process does is here, once; how it waits is not. A runtime gives it an inbox (`put`, `get`, `qsize`,
+`empty`), an event `actor_stopped`, and something that runs `_live`: a thread (threads.py) or a greenlet of the
+simulator (sim.py). The names are pykka's, whose actor the threaded process is.
 
-- The inbox is a `SimpleQueue` of `(kind, message, sender)`. Ahead of it is the *lane*, a deque for exit signals and
-  `sys` requests; a `WAKE` in the inbox makes an idle process look at it.
-- `init` runs in the process's own thread and its result goes to the starter through `started`.
+- The inbox holds `(kind, message, sender)`. Ahead of it is the *lane*, a deque for exit signals and `sys` requests; a
+  `WAKE` in the inbox makes an idle process look at it.
+- `init` runs in the process itself and its result goes to the starter through `started`.
 - Every way out of the loop ends in `finish`, once: the name is given up, then waiting callers learn of the death, then
-  links and monitors do. No exception reaches pykka, whose answer to some is to stop all actors.
-- `kill` runs `finish` from outside. The thread, which cannot be stopped, finds itself `exited`: whatever it tries
-  through the runtime raises `ProcessExit`, what it returns is dropped, and its loop ends.
+  links and monitors do.
+- `kill` runs `finish` from outside. A thread cannot be stopped; it finds itself `exited`: whatever it tries through the
+  runtime raises `ProcessExit`, what it returns is dropped, and its loop ends.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-import pykka
-import structlog
-
-from flurm.otp.errors import Crash, ProcessExit, describe, is_orderly
+import flurm.otp.reports as reports
+from flurm.otp.errors import Crash, ProcessExit, is_orderly
 from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import NO_REPLY, TIMEOUT, Exit, Ignore, MonitorRef, NoReply, Ok, Pid, Reply, Stop, StopInit
 from flurm.otp.ports import SystemPort
-from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Outcome, Sender
+from flurm.otp.runtime.debugging import Debugging, SysRequests
+from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Sender
 
 CALL: Final = 0
 CAST: Final = 1
 INFO: Final = 2
+COALESCED: Final = 3
 WAKE: Final = (-1, None, None)
 IGNORED: Final = ("ignored",)
-
-_local = threading.local()
-_log = structlog.get_logger(__name__)
+WATCH_EVERY: Final = 1024  # messages between two looks at the length of the own mailbox; a power of two
 
 
-def current() -> Process | None:
-    """The process whose thread this is, or None in any other thread."""
-    return getattr(_local, "process", None)
-
-
-class Process(pykka.ThreadingActor):
+class Process(SysRequests):
     """A running GenServer: its inbox, its state, its links."""
 
-    use_daemon_thread = True
+    actor_inbox: Any
+    actor_stopped: Any
 
     def __init__(
         self,
@@ -59,36 +53,40 @@ class Process(pykka.ThreadingActor):
         name: str | None,
         parent: Process | None,
     ) -> None:
-        super().__init__()
         self.system, self.module, self.pid, self.name, self.parent = system, module, pid, name, parent
         self.args = args
+        self.epoch = 0
         self.state: Any = None
-        self.started = Outcome()
+        self.started = system.new_outcome()
         self.starting = True
         self.exited = False
         self.reason: Any = None
         self.trapping = False
         self.suspended = False
         self.handled = 0
-        self.started_s = time.monotonic()
-        self.pending: set[Sender] = set()
-        self.links: set[Process] = set()
+        self.collapsed = 0
+        self.overloaded = False
+        self.started_s = system.monotonic_s()
+        self.pending: dict[Sender, None] = {}
+        self.links: dict[Process, None] = {}
         self.monitors: dict[MonitorRef, Process] = {}
-        self.watching: set[MonitorRef] = set()
+        self.watching: dict[MonitorRef, None] = {}
         self.lane: deque[tuple[Any, ...]] = deque()
         self.waiting: Sender | None = None
         self.exiting: Any = None
+        self.debug: Debugging | None = None
+        self.last_message: Any = None
+        self.max_mailbox = module.max_mailbox
+        self.coalesced = module.coalesced
+        self._newest: dict[tuple[int, type], Any] = {}
+        self._coalescing = threading.Lock()
         self._held: deque[tuple[int, Any, Any]] = deque()
         self._deadline_s: float | None = None
         module.system, module.name, module.pid, module._process = system, name, pid, self
 
-    @staticmethod
-    def _create_actor_inbox() -> Any:
-        return queue.SimpleQueue()
-
-    def _start_actor_loop(self) -> None:
-        name = self.name or f"{type(self.module).__name__} {self.pid}"
-        threading.Thread(target=self._actor_loop, name=name, daemon=True).start()
+    def run(self) -> None:
+        """Have `_live` run, beside the caller. The runtime's own."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return self.name or repr(self.pid)
@@ -96,7 +94,7 @@ class Process(pykka.ThreadingActor):
     @property
     def mailbox(self) -> int:
         """How many messages wait."""
-        return self.actor_inbox.qsize() + len(self._held)  # type: ignore[attr-defined]
+        return self.actor_inbox.qsize() + len(self._held)
 
     @property
     def status(self) -> str:
@@ -105,18 +103,39 @@ class Process(pykka.ThreadingActor):
             return "exited"
         return "starting" if self.starting else "suspended" if self.suspended else "running"
 
+    @property
+    def ancestors(self) -> list[Process]:
+        """Its parent, its parent's parent, and so on."""
+        found: list[Process] = []
+        above = self.parent
+        while above is not None:
+            found.append(above)
+            above = above.parent
+        return found
+
     def put_info(self, message: Any) -> None:
         """Have `message` arrive in `handle_info`."""
-        self.actor_inbox.put((INFO, message, None))  # type: ignore[arg-type]
+        self.actor_inbox.put((INFO, message, None))
+
+    def put_coalesced(self, kind: int, message: Any) -> None:
+        """Queue a message of a type that collapses: where one waits already, the two become one."""
+        key = (kind, type(message))
+        with self._coalescing:
+            if key in self._newest:
+                self._newest[key] = self.module.coalesce(self._newest[key], message)
+                self.collapsed += 1
+                return
+            self._newest[key] = message
+        self.actor_inbox.put((COALESCED, key, None))
 
     def put_signal(self, *signal: Any) -> None:
         """Put a signal into the lane ahead of the inbox."""
         self.lane.append(signal)
-        self.actor_inbox.put(WAKE)  # type: ignore[arg-type]
+        self.actor_inbox.put(WAKE)
 
     def put_exit(self, pid: Pid | None, reason: Any, from_parent: bool = False) -> None:
         """Deliver an exit signal. It ends a wait in a call too, unless the process traps exits."""
-        if not self.trapping and (from_parent or reason != "normal"):
+        if not self.trapping and reason != "normal":
             self.exiting = (reason,)
         self.put_signal("exit", pid, reason, from_parent)
         waiting = self.waiting
@@ -129,7 +148,7 @@ class Process(pykka.ThreadingActor):
             raise ProcessExit(self.reason)
 
     def finish(self, reason: Any, tell_parent: bool = True) -> bool:
-        """End of this process, from its own thread or a killer's: only the first time counts.
+        """End of this process, from within or from a killer: only the first time counts.
 
         Returns whether this was the first time. DOWN goes out last, when the name is free again.
         """
@@ -139,10 +158,10 @@ class Process(pykka.ThreadingActor):
             self.reason = reason
             self.exited = True
             self.system.forget(self)
-            links, self.links = self.links, set()
+            links, self.links = self.links, {}
             monitors, self.monitors = self.monitors, {}
             for other in links:
-                other.links.discard(self)
+                other.links.pop(self, None)
             for ref in self.watching:
                 self.system.drop_monitor(ref)
         waiting = self.waiting
@@ -150,9 +169,10 @@ class Process(pykka.ThreadingActor):
             waiting.settle(EXITING, reason)
         while self.pending:
             try:
-                self.pending.pop().settle(DOWN, reason)
+                self.pending.popitem()[0].settle(DOWN, reason)
             except KeyError:
                 break
+        self.system.leave_all(self)
         for other in links:
             if other is not self.parent or tell_parent:
                 other.put_exit(self.pid, reason, from_parent=other.parent is self)
@@ -162,17 +182,6 @@ class Process(pykka.ThreadingActor):
         self.actor_stopped.set()
         self.started.settle(DOWN, reason)
         return True
-
-    def _actor_loop(self) -> None:
-        _local.process = self
-        try:
-            self._live()
-        finally:
-            _local.process = None
-            self.state = None
-            self._held.clear()
-            while not self.actor_inbox.empty():
-                self.actor_inbox.get()
 
     def _live(self) -> None:
         first = self._initialise()
@@ -189,6 +198,15 @@ class Process(pykka.ThreadingActor):
             return
         self._end(reason)
 
+    def _forget_messages(self) -> None:
+        """Let go of what a dead process holds."""
+        self.state = None
+        self.last_message = None
+        self._held.clear()
+        self._newest.clear()
+        while not self.actor_inbox.empty():
+            self.actor_inbox.get()
+
     def _initialise(self) -> Ok | None:
         """Run `init` and tell the starter how it went; None where the process shall not live."""
         try:
@@ -196,7 +214,7 @@ class Process(pykka.ThreadingActor):
             match result:
                 case Ok():
                     self.state = result.state
-                    self.started_s = time.monotonic()
+                    self.started_s = self.system.monotonic_s()
                     self.starting = False
                     self.system.emit("started", self)
                     self.started.settle(ANSWERED, self.pid)
@@ -205,13 +223,15 @@ class Process(pykka.ThreadingActor):
                     reason: Any = IGNORED
                 case StopInit():
                     reason = result.reason
+                    if not result.silent and not is_orderly(reason) and not isinstance(reason, Crash):
+                        reports.crash(self, reason)
                 case _:
                     raise TypeError(f"init returned {result!r}, expected Ok, StopInit or Ignore")
         except ProcessExit as stop:
             reason = stop.reason
         except BaseException as error:
             reason = Crash.of(error)
-            self._report_crash(reason)
+            reports.crash(self, reason)
         self.finish(reason, tell_parent=False)
         return None
 
@@ -227,61 +247,70 @@ class Process(pykka.ThreadingActor):
         except BaseException as error:
             reason = Crash.of(error)
         if not self.exited and not is_orderly(reason):
-            self._report_crash(reason)
+            reports.terminated(self, reason)
+            reports.crash(self, reason)
         if last_words is not None:
             last_words()
         self.finish(reason)
 
-    def _report_crash(self, reason: Any) -> None:
-        _log.error(
-            "process crashed",
-            process=self.name,
-            pid=str(self.pid),
-            module=type(self.module).__name__,
-            reason=describe(reason),
-            mailbox=self.mailbox,
-            traceback=getattr(reason, "traceback", None),
-        )
-
     def _serve(self) -> None:
         """Handle messages until told to stop, by ProcessExit, or until killed."""
         inbox, lane, held = self.actor_inbox, self.lane, self._held
-        while not self.exited:
-            if lane:
-                self._take_signal(*lane.popleft())
-                continue
-            if self.suspended:
-                self._hold(inbox.get())  # type: ignore[arg-type]
-                continue
-            if held:
-                item: Any = held.popleft()
-            elif self._deadline_s is None:
-                item = inbox.get()
-            else:
-                item = self._get_before_deadline()
-            if item is WAKE:
-                continue
-            self.handled += 1
-            self._deadline_s = None
-            self._dispatch(item)
+        item: Any = WAKE
+        try:
+            while not self.exited:
+                if lane:
+                    self._take_signal(*lane.popleft())
+                    continue
+                if self.suspended:
+                    self._hold(inbox.get())
+                    continue
+                if held:
+                    item = held.popleft()
+                elif self._deadline_s is None:
+                    item = inbox.get()
+                else:
+                    item = self._get_before_deadline()
+                if item is WAKE:
+                    continue
+                self.handled += 1
+                if not self.handled & (WATCH_EVERY - 1):
+                    self.watch_mailbox()
+                self._deadline_s = None
+                self._dispatch(item)
+        except BaseException:
+            self.last_message = item
+            raise
 
     def _dispatch(self, item: Any) -> None:
         try:
             kind, message, sender = item
         except TypeError:  # an envelope, from somebody who holds the pykka reference
             kind, message, sender = INFO, item.message, None
+        if self.debug is not None:
+            self._note_arrival(kind, message, sender)
         if kind == CALL:
             result: Any = self.module.handle_call(message, sender, self.state)
         elif kind == CAST:
             result = self.module.handle_cast(message, self.state)
-        else:
+        elif kind == INFO:
             result = self.module.handle_info(message, self.state)
+        else:
+            result = self._handle_coalesced(message)
         self._apply(result, sender)
+
+    def _handle_coalesced(self, key: tuple[int, type]) -> Any:
+        with self._coalescing:
+            message = self._newest.pop(key)
+        handle = self.module.handle_cast if key[0] == CAST else self.module.handle_info
+        return handle(message, self.state)
 
     def _apply(self, result: Any, sender: Sender | None) -> None:
         shape = type(result)
         if shape is Reply and sender is not None:
             self.state = result.state
+            if self.debug is not None:
+                self.note(("out", result.value, sender.pid))
             sender.reply(result.value)
         elif shape is NoReply:
             self.state = result.state
@@ -303,14 +332,16 @@ class Process(pykka.ThreadingActor):
     def _after(self, result: Any) -> None:
         """Arm the timeout, run the continuation."""
         if result.timeout_s is not None:
-            self._deadline_s = time.monotonic() + result.timeout_s
+            self._deadline_s = self.system.monotonic_s() + result.timeout_s
         if result.continue_ is not None:
+            if self.debug is not None:
+                self.note(("continue", result.continue_))
             self._apply(self.module.handle_continue(result.continue_, self.state), None)
 
     def _get_before_deadline(self) -> Any:
-        wait_s = (self._deadline_s or 0) - time.monotonic()
+        wait_s = (self._deadline_s or 0) - self.system.monotonic_s()
         try:
-            return self.actor_inbox.get(timeout=max(wait_s, 0))  # type: ignore[call-arg]
+            return self.actor_inbox.get(timeout=max(wait_s, 0))
         except queue.Empty:
             return (INFO, TIMEOUT, None)
 
@@ -324,10 +355,10 @@ class Process(pykka.ThreadingActor):
         elif kind == "crash":
             raise args[0]
         else:
-            self._take_request(kind, *args)
+            self.take_request(kind, *args)
 
     def _take_exit(self, pid: Pid | None, reason: Any, from_parent: bool) -> None:
-        if from_parent or (not self.trapping and reason != "normal"):
+        if from_parent if self.trapping else reason != "normal":
             raise ProcessExit(reason)
         if not self.trapping:
             return
@@ -339,16 +370,13 @@ class Process(pykka.ThreadingActor):
         self._deadline_s = None
         self._dispatch(message)
 
-    def _take_request(self, kind: str, sender: Sender, payload: Any) -> None:
-        """A `sys` request: looks at the process, or holds it, between two messages."""
-        match kind:
-            case "get_state":
-                sender.reply(self.state)
-            case "replace_state":
-                self.state = payload(self.state)
-                sender.reply(self.state)
-            case "get_status":
-                sender.reply(self.module.format_status(self.state))
-            case "suspend" | "resume":
-                self.suspended = kind == "suspend"
-                sender.reply(None)
+    def watch_mailbox(self) -> None:
+        """Tell the observers when the mailbox has grown beyond its bound, and when it is well below it again."""
+        waiting = self.mailbox
+        if self.overloaded and waiting <= self.max_mailbox // 2:
+            self.overloaded = False
+            self.system.emit("relieved", self)
+        elif not self.overloaded and waiting > self.max_mailbox:
+            self.overloaded = True
+            reports.overloaded(self, waiting)
+            self.system.emit("overloaded", self, waiting)

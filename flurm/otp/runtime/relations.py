@@ -31,7 +31,7 @@ class Relations:
             ref = MonitorRef(target, process.pid if process is not None else None)
             if process is not None:
                 process.monitors[ref] = watcher
-                watcher.watching.add(ref)
+                watcher.watching[ref] = None
                 self.monitored[ref] = process
                 return ref
         watcher.put_info(Down(ref, target, None, "noproc"))
@@ -42,7 +42,7 @@ class Relations:
         with self.lock:
             watcher = self.drop_monitor(ref)
             if watcher is not None:
-                watcher.watching.discard(ref)
+                watcher.watching.pop(ref, None)
 
     def drop_monitor(self, ref: MonitorRef) -> ProcessPort | None:
         """Forget a monitor on the side of its target; returns the watcher. The runtime's own, under the lock."""
@@ -54,7 +54,7 @@ class Relations:
         with self.lock:
             if self.monitored.pop(ref, None) is None:
                 return
-            watcher.watching.discard(ref)
+            watcher.watching.pop(ref, None)
         watcher.put_info(Down(ref, ref.target, ref.pid, reason))
 
     def link(self, process: ProcessPort, target: str | Pid) -> None:
@@ -63,8 +63,8 @@ class Relations:
             process.ensure_alive()
             other = self.find(target)
             if other is not None:
-                process.links.add(other)
-                other.links.add(process)
+                process.links[other] = None
+                other.links[process] = None
                 return
         process.put_exit(target if isinstance(target, Pid) else None, "noproc")
 
@@ -73,5 +73,5 @@ class Relations:
         with self.lock:
             other = self.find(target)
             if other is not None:
-                process.links.discard(other)
-                other.links.discard(process)
+                process.links.pop(other, None)
+                other.links.pop(process, None)

@@ -24,7 +24,7 @@ class Outcome:
     __slots__ = ("_box", "_lock")
 
     def __init__(self) -> None:
-        self._lock = _thread.allocate_lock()
+        self._lock: Any = _thread.allocate_lock()
         self._lock.acquire()
         self._box: list[tuple[int, Any]] = []
 
@@ -57,7 +57,7 @@ class Sender(Outcome):
 
     def reply(self, value: Any) -> None:
         """Hand the answer to the caller."""
-        self.callee.pending.discard(self)
+        self.callee.pending.pop(self, None)
         self.settle(ANSWERED, value)
 
 

@@ -1,31 +1,42 @@
-"""System: one runtime instance, with its processes, names, timers and published values.
+"""What every system does, however its processes run: names, calls, starts, stops, timers, published values.
 
-Several may live in one OS process and know nothing of each other. Everything here may be called from any thread, of an
-actor or not. One lock guards births, deaths and links; messages take none.
+Several systems may live in one OS process and know nothing of each other. Everything here may be called from inside a
+process or from outside. One lock guards births, deaths and links; messages take none. threads.py and sim.py add what is
+theirs: how a process runs and waits, who is running now, and what time it is.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
-import threading
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from flurm.otp.errors import CallTimeout, NoProcess, NotRunning, OtpError, ProcessDown, ProcessExit, StartError
+from flurm.otp.errors import (
+    CallTimeout,
+    NoProcess,
+    NotRunning,
+    OtpError,
+    Overloaded,
+    ProcessDown,
+    ProcessExit,
+    Refused,
+    StartError,
+)
+from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import MonitorRef, Pid, RuntimeEvent
-from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process, current
+from flurm.otp.runtime.groups import Groups
+from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process
 from flurm.otp.runtime.relations import Relations
-from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Requester, Sender
-from flurm.otp.runtime.timers import TimerRef, Timers
+from flurm.otp.runtime.sender import ANSWERED, DOWN, EXITING, Outcome, Requester, Sender
+from flurm.otp.runtime.timers import TimerRef
 from flurm.otp.specs import Child, Supervisor
 from flurm.otp.supervisor import Administration, root_tree, start_module
 
 _log = structlog.get_logger(__name__)
 _CRASH = "crash requested"
+_INFINITE_S: Final = float("inf")
 ORPHAN_S = 5.0  # what a process may take to end after its supervisor was killed
 
 Target = str | Pid
@@ -35,41 +46,77 @@ class CrashRequested(Exception):
     """What a process dies of after `System.crash`."""
 
 
-class System(Administration, Relations):
-    """Runs processes on threads.
+class SystemCore(Administration, Relations, Groups):
+    """A system without the means to run anything: see `System` (threads.py) and `Simulation` (sim.py).
 
     `env` is the application's environment, read by actors. `terms` holds values that one process publishes and all may
-    read without a message. `observers` are told of every start, exit and restart, in the thread where it happens.
+    read without a message. `observers` are told of every start, exit and restart, in the process where it happens.
     `tap`, for tests and tracing, is told (sender name, receiver name, kind, message type) of every message.
     """
 
-    def __init__(self, env: dict[str, Any] | None = None) -> None:
-        sys.setswitchinterval(0.002)
+    _timers: Any
+
+    def __init__(self, env: dict[str, Any] | None, lock: Any) -> None:
         self.env: dict[str, Any] = env if env is not None else {}
         self.terms: dict[Any, Any] = {}
         self.observers: list[Callable[[RuntimeEvent], None]] = []
         self.tap: Callable[[str, str, str, type], None] | None = None
-        self.lock: Any = threading.RLock()
+        self.lock: Any = lock
         self.roots: list[Process] = []
         self._names: dict[str, Process] = {}
+        self._epochs: dict[str, int] = {}
         self._processes: dict[Pid, Process] = {}
         self.monitored: dict[MonitorRef, Process] = {}
+        self._groups: dict[Any, list[Pid]] = {}
+        self._group_monitors: dict[Any, dict[MonitorRef, Any]] = {}
         self._numbers = itertools.count(1)
         self._stopped = False
-        self._timers = Timers(self.info)
+
+    def current(self) -> Process | None:
+        """The process that runs here, or None outside of any."""
+        raise NotImplementedError
+
+    def new_outcome(self) -> Outcome:
+        """Something to wait for."""
+        raise NotImplementedError
+
+    def new_sender(self, callee: Process, pid: Pid | None) -> Sender:
+        """Something to wait for an answer with."""
+        raise NotImplementedError
+
+    def new_process(
+        self, module: GenServer, args: dict[str, Any], pid: Pid, name: str | None, parent: Process | None
+    ) -> Process:
+        """A process that does not run yet."""
+        raise NotImplementedError
+
+    def beside(self, function: Callable[[], Any]) -> None:
+        """Have `function` run beside the caller, outside of any process."""
+        raise NotImplementedError
+
+    def now_s(self) -> float:
+        """Wall clock, in seconds since 1970."""
+        raise NotImplementedError
+
+    def monotonic_s(self) -> float:
+        """Clock for intervals, in seconds."""
+        raise NotImplementedError
 
     def call(self, target: Target, request: Any, timeout_s: float = 5.0) -> Any:
         """Ask `target` and wait for its answer.
 
-        Raises NoProcess where there is no such process, ProcessDown when it dies before it answers, CallTimeout.
+        Raises NoProcess where there is no such process, ProcessDown when it dies before it answers, Overloaded where
+        too much waits for it, CallTimeout.
         """
-        caller = current()
+        caller = self.current()
         callee = self._process_of(target)
         if caller is None:
-            sender = Sender(callee, None)
+            sender = self.new_sender(callee, None)
         else:
             self._check_caller(caller, callee)
-            sender = Sender(callee, caller.pid)
+            sender = self.new_sender(callee, caller.pid)
+        if callee.actor_inbox.qsize() > callee.max_mailbox or callee.suspended:
+            self._check_load(callee, target)
         if self.tap is not None:
             self._tell_tap(callee, "call", request)
         self._post(callee, CALL, request, sender)
@@ -78,13 +125,18 @@ class System(Administration, Relations):
     def sys_request(self, target: Target, kind: str, payload: Any = None, timeout_s: float = 5.0) -> Any:
         """A request that overtakes the inbox and is answered between two messages; see `flurm.otp.debug`."""
         callee = self._process_of(target)
-        caller = current()
-        sender = Sender(callee, caller.pid if caller else None)
-        callee.pending.add(sender)
+        caller = self.current()
+        if caller is not None:
+            self._check_caller(caller, callee)
+        sender = self.new_sender(callee, caller.pid if caller else None)
+        callee.pending[sender] = None
         callee.put_signal(kind, sender, payload)
         if callee.exited:
             sender.settle(DOWN, callee.reason)
-        return self._wait(sender, caller, target, timeout_s)
+        answer = self._wait(sender, caller, target, timeout_s)
+        if isinstance(answer, OtpError):
+            raise answer
+        return answer
 
     def cast(self, target: Target, message: Any) -> None:
         """Send and forget; a target that is not there swallows it."""
@@ -96,9 +148,11 @@ class System(Administration, Relations):
 
     def reply(self, sender: Sender, value: Any) -> None:
         """Answer a call, from any process and any thread. A second answer, or one too late, goes nowhere."""
-        process = current()
+        process = self.current()
         if process is not None:
             process.ensure_alive()
+            if process.debug is not None:
+                process.note(("out", value, sender.pid))
         sender.reply(value)
 
     def send_request(self, process: Process, target: Target, request: Any, tag: Any) -> None:
@@ -106,17 +160,42 @@ class System(Administration, Relations):
         process.ensure_alive()
         try:
             callee = self._process_of(target)
+            self._check_load(callee, target)
             requester = Requester(callee, process, tag)
             if self.tap is not None:
                 self._tell_tap(callee, "call", request)
             self._post(callee, CALL, request, requester)
         except ProcessDown as down:
             Requester(process, process, tag).settle(DOWN, down.reason)
+        except Overloaded:
+            Requester(process, process, tag).settle(DOWN, "overloaded")
 
     def whereis(self, name: str) -> Pid | None:
         """The pid that is registered under `name`."""
         process = self._names.get(name)
         return process.pid if process is not None else None
+
+    def epoch(self, name: str) -> int:
+        """How many processes have held `name` so far: that of its present or last holder; 0 where there was none."""
+        return self._epochs.get(name, 0)
+
+    def register(self, name: str, target: Target) -> None:
+        """Give a process that has none a name. Refused `badarg` where either has one already."""
+        with self.lock:
+            process = self._process_of(target)
+            if name in self._names or process.name is not None:
+                raise Refused(name, "badarg")
+            process.name = process.module.name = name
+            self._hold_name(name, process)
+
+    def unregister(self, name: str) -> None:
+        """Take a name away; its process lives on without. Refused `badarg` where there is no such name."""
+        with self.lock:
+            process = self._names.pop(name, None)
+            if process is None:
+                raise Refused(name, "badarg")
+            process.name = process.module.name = None
+            process.epoch = 0
 
     def is_alive(self, target: Target) -> bool:
         """Whether there is such a process."""
@@ -127,20 +206,33 @@ class System(Administration, Relations):
         return list(self._processes.values())
 
     def spawn(
-        self, start: Any, args: dict[str, Any] | None = None, name: str | None = None, parent: Process | None = None
+        self,
+        start: Any,
+        args: dict[str, Any] | None = None,
+        name: str | None = None,
+        parent: Process | None = None,
+        timeout_s: float = _INFINITE_S,
     ) -> Pid | None:
         """Start a process, linked to `parent`, and wait for its `init`. None where `init` chose to be ignored.
 
-        `start` is a GenServer subclass, a Supervisor, or a string that names one. Raises StartError.
+        `start` is a GenServer subclass, a Supervisor, or a string that names one. Raises StartError: with the reason of
+        `init`, `("already_started", pid)`, or `timeout`, when the process has been killed.
         """
         if self._stopped:
             raise NotRunning("the system has been stopped")
         module, arguments = start_module(start, args or {})
-        process = Process(self, module, arguments, Pid(next(self._numbers)), name, parent)
+        process = self.new_process(module, arguments, Pid(next(self._numbers)), name, parent)
         self._await_orphan(name)
         self._register(process)
-        process._start_actor_loop()
-        kind, value = process.started.wait(float("inf"))  # type: ignore[misc]
+        process.run()
+        outcome = process.started.wait(timeout_s)
+        if outcome is None:
+            caller = self.current()
+            if caller is not None:
+                caller.ensure_alive()
+            self._kill(process, tell_parent=False)
+            raise StartError(name or module.module_name(), "timeout")
+        kind, value = outcome
         if kind == ANSWERED:
             return process.pid
         if value is IGNORED:
@@ -163,16 +255,16 @@ class System(Administration, Relations):
 
         Called by a process, which is itself to be stopped, it returns at once and the stop goes on beside it.
         """
-        if current() is not None:
-            threading.Thread(target=self.stop, args=(reason, timeout_s), name="flurm-stop", daemon=True).start()
+        if self.current() is not None:
+            self.beside(lambda: self.stop(reason, timeout_s))
             return
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = self.monotonic_s() + timeout_s
         for process in [*reversed(self.roots), *reversed(self.processes())]:
             if process.exited or (process.parent is not None and not process.parent.exited):
                 continue
             process.put_exit(None, reason, from_parent=True)
-            if not process.actor_stopped.wait(max(deadline_s - time.monotonic(), 0)):
-                process.finish("killed")
+            if not self.await_exit(process, max(deadline_s - self.monotonic_s(), 0)):
+                self._kill(process)
         self._stopped = True
         self._timers.stop()
 
@@ -181,14 +273,44 @@ class System(Administration, Relations):
         process = self.find(target)
         if process is None:
             return "noproc"
-        if not process.actor_stopped.wait(timeout_s):
+        if not self.await_exit(process, timeout_s):
             raise CallTimeout(target, timeout_s or 0)
         return process.reason
+
+    def await_exit(self, process: Process, timeout_s: float | None = None) -> bool:
+        """Wait for the end of a process; False where it does not come in time."""
+        ended = process.actor_stopped.wait(timeout_s)
+        caller = self.current()
+        if caller is not None:
+            caller.ensure_alive()
+        return ended
+
+    def stop_process(self, target: Target, reason: Any = "normal", timeout_s: float = _INFINITE_S) -> None:
+        """Have a process end with `reason` and wait for that (`gen_server:stop`), whether it traps exits or not.
+
+        Raises NoProcess, CallTimeout when it takes longer, and ProcessDown when it ends for another reason.
+        """
+        if not timeout_s >= 0:
+            raise ValueError(f"timeout_s is {timeout_s!r}, expected seconds")
+        process = self._process_of(target)
+        deadline_s = self.monotonic_s() + timeout_s
+        try:
+            self.sys_request(target, "terminate", reason, timeout_s)
+        except ProcessDown as down:
+            raise NoProcess(target) if down.reason == "noproc" else down from None
+        left_s = None if timeout_s == _INFINITE_S else max(deadline_s - self.monotonic_s(), 0)
+        if not self.await_exit(process, left_s):
+            raise CallTimeout(target, timeout_s)
+        if process.reason != reason:
+            raise ProcessDown(target, process.reason)
 
     def kill(self, target: Target) -> bool:
         """Kill: cannot be trapped or delayed. The name is free on return; what its thread still does counts nowhere."""
         process = self.find(target)
-        if process is None or not process.finish("killed"):
+        return process is not None and self._kill(process)
+
+    def _kill(self, process: Process, tell_parent: bool = True) -> bool:
+        if not process.finish("killed", tell_parent):
             return False
         process.put_signal("crash", ProcessExit("killed"))
         return True
@@ -198,7 +320,7 @@ class System(Administration, Relations):
         if reason == "kill":
             self.kill(target)
             return
-        process, sender = self.find(target), current()
+        process, sender = self.find(target), self.current()
         if process is not None:
             process.put_exit(sender.pid if sender is not None else None, reason)
 
@@ -217,6 +339,8 @@ class System(Administration, Relations):
     def forget(self, process: Process) -> None:
         """Give up the name and pid of a process that exits; the runtime's own, under the lock."""
         self._processes.pop(process.pid, None)
+        if process in self.roots:
+            self.roots.remove(process)
         if process.name is not None and self._names.get(process.name) is process:
             del self._names[process.name]
 
@@ -231,14 +355,6 @@ class System(Administration, Relations):
     def tree(self) -> list[dict[str, Any]]:
         """The running trees as nested data, read without sending a message."""
         return [root_tree(self, root) for root in self.roots if not root.exited]
-
-    def now_s(self) -> float:
-        """Wall clock."""
-        return time.time()
-
-    def monotonic_s(self) -> float:
-        """Clock for intervals."""
-        return time.monotonic()
 
     def find(self, target: Target) -> Process | None:
         """The process behind a name or pid; for the runtime and tests."""
@@ -257,7 +373,7 @@ class System(Administration, Relations):
         taken = self._names.get(name) if name is not None else None
         if taken is None or taken.parent is None or not taken.parent.exited:
             return
-        if not taken.actor_stopped.wait(ORPHAN_S):
+        if not self.await_exit(taken, ORPHAN_S):
             self.kill(taken.pid)
 
     def _register(self, process: Process) -> None:
@@ -268,11 +384,15 @@ class System(Administration, Relations):
                 taken = self._names.get(process.name)
                 if taken is not None:
                     raise StartError(process.name, ("already_started", taken.pid))
-                self._names[process.name] = process
+                self._hold_name(process.name, process)
             self._processes[process.pid] = process
             if process.parent is not None:
-                process.parent.links.add(process)
-                process.links.add(process.parent)
+                process.parent.links[process] = None
+                process.links[process.parent] = None
+
+    def _hold_name(self, name: str, process: Process) -> None:
+        self._names[name] = process
+        self._epochs[name] = process.epoch = self._epochs.get(name, 0) + 1
 
     def _check_caller(self, caller: Process, callee: Process) -> None:
         caller.ensure_alive()
@@ -281,10 +401,15 @@ class System(Administration, Relations):
         if caller.starting and callee is caller.parent:
             raise OtpError(f"{caller} calls its supervisor from init: the supervisor waits for that init")
 
+    def _check_load(self, callee: Process, target: Target) -> None:
+        waiting = callee.mailbox
+        if waiting > callee.max_mailbox:
+            raise Overloaded(target, waiting)
+
     def _post(self, callee: Process, kind: int, request: Any, sender: Sender) -> None:
         """Queue a request so that either its answer or the callee's death settles it."""
-        callee.pending.add(sender)
-        callee.actor_inbox.put((kind, request, sender))  # type: ignore[arg-type]
+        callee.pending[sender] = None
+        callee.actor_inbox.put((kind, request, sender))
         if callee.exited:  # after the add: finish() sees the sender, or we see the exit
             sender.settle(DOWN, callee.reason)  # unless it was answered
 
@@ -300,28 +425,31 @@ class System(Administration, Relations):
             caller.waiting = None
             caller.ensure_alive()
         if outcome is None:
-            sender.callee.pending.discard(sender)
+            sender.callee.pending.pop(sender, None)
             raise CallTimeout(target, timeout_s)
         kind, value = outcome
         if kind == ANSWERED:
             return value
-        sender.callee.pending.discard(sender)
+        sender.callee.pending.pop(sender, None)
         if kind == EXITING:
             raise ProcessExit(value)
         raise ProcessDown(target, value)
 
     def _send(self, target: Target, kind: int, message: Any) -> None:
         process = self._names.get(target) if type(target) is str else self._processes.get(target)  # type: ignore[arg-type]
-        sender = current()
+        sender = self.current()
         if sender is not None and sender.exited:
             raise ProcessExit(sender.reason)
         if process is None:
             return
         if self.tap is not None:
             self._tell_tap(process, "cast" if kind == CAST else "info", message)
-        process.actor_inbox.put((kind, message, None))  # type: ignore[arg-type]
+        if process.coalesced and type(message) in process.coalesced:
+            process.put_coalesced(kind, message)
+        else:
+            process.actor_inbox.put((kind, message, None))
 
     def _tell_tap(self, receiver: Process, kind: str, message: Any) -> None:
-        sender, tap = current(), self.tap
+        sender, tap = self.current(), self.tap
         if tap is not None:
             tap(repr(sender) if sender is not None else "", repr(receiver), kind, type(message))
