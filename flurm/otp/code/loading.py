@@ -1,0 +1,264 @@
+"""Loading new versions of modules into the ones that run, and taking them back.
+
+`Loader.load` takes the sources of all modules of a release that changed, in any order. It first looks for everything
+that could go wrong without touching anything, then executes what changed, modules before those that import them, and
+finally renews what other modules have imported by name. `Load.undo` puts every object back where and as it was.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import linecache
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from flurm.otp.code.errors import CodeError, NotReplaceable
+from flurm.otp.code.patching import Undo, patch_class, patch_function
+from flurm.otp.code.statements import CLASS, FUNCTION, Difference, compare, imported_names, imports
+
+__all__ = ["Load", "Loader"]
+
+_MISSING = object()
+
+
+class Load:
+    """New code that has been loaded: what it changed, and the way back."""
+
+    def __init__(self) -> None:
+        self.changed: dict[str, Difference] = {}
+        self.swapped: dict[type, type] = {}
+        """Old class of a process -> the class that takes its place."""
+        self._undo: list[Undo] = []
+
+    def did(self, undo: Undo) -> None:
+        """Remember how to take back what was just done."""
+        self._undo.append(undo)
+
+    def undo(self) -> None:
+        """Put everything back, the last change first."""
+        while self._undo:
+            self._undo.pop()()
+
+
+class Loader:
+    """Knows the source that each module runs, whatever lies on disk by now.
+
+    `is_swapped(class)` says which classes are those of processes; `packages` are the top-level names whose modules may
+    be replaced.
+    """
+
+    def __init__(self, packages: Iterable[str], is_swapped: Callable[[type], bool]) -> None:
+        self.packages = tuple(packages)
+        self._is_swapped = is_swapped
+        self._sources: dict[str, str] = {}
+
+    def remember(self) -> None:
+        """Read the sources of all modules that are loaded; to be called when they are still what was loaded."""
+        for name, module in self.modules().items():
+            if name not in self._sources and (source := _source_on_disk(module)) is not None:
+                self._sources[name] = source
+
+    def modules(self) -> dict[str, ModuleType]:
+        """The loaded modules that may be replaced."""
+        return {name: module for name, module in list(sys.modules.items()) if self._is_ours(name)}
+
+    def source(self, name: str) -> str | None:
+        """The source that a loaded module runs; None for a module that is not loaded or has none."""
+        if name not in self._sources and name in sys.modules and self._is_ours(name):
+            source = _source_on_disk(sys.modules[name])
+            if source is not None:
+                self._sources[name] = source
+        return self._sources.get(name)
+
+    def load(self, sources: Mapping[str, tuple[Path, str]]) -> Load:
+        """Load new sources, by module name; modules that are not loaded are left for their first import.
+
+        Raises CodeError for code that is wrong, NotReplaceable for code that needs a rolling upgrade; in both cases
+        nothing has changed.
+        """
+        differences = self._differences(sources)
+        for name, difference in differences.items():
+            self._check(name, difference)
+        load = Load()
+        try:
+            for name in _in_order({name: sources[name][1] for name in differences}):
+                self._replace(name, *sources[name], differences[name], load)
+            self._renew_imports(differences, load)
+        except BaseException as error:
+            load.undo()
+            if isinstance(error, CodeError) or not isinstance(error, Exception):
+                raise
+            raise CodeError(f"{_place(error)}: {type(error).__name__}: {error}") from error
+        load.changed = differences
+        return load
+
+    def _is_ours(self, name: str) -> bool:
+        return name.partition(".")[0] in self.packages
+
+    def _differences(self, sources: Mapping[str, tuple[Path, str]]) -> dict[str, Difference]:
+        found = {}
+        for name, (_, new) in sources.items():
+            if not self._is_ours(name):
+                raise CodeError(f"{name} is in none of the packages {', '.join(self.packages)}")
+            old = self.source(name)
+            if old is None:
+                compare(name, "", new)  # not loaded yet: it only has to be Python
+            elif difference := compare(name, old, new):
+                found[name] = difference
+        return found
+
+    def _check(self, name: str, difference: Difference) -> None:
+        """Refuse what would leave values of an old kind behind."""
+        module = sys.modules[name]
+        private = self._private_records(module)
+        for each, kind in difference.changed.items():
+            if kind != CLASS or each in private or not _is_data(vars(module).get(each)):
+                continue
+            raise NotReplaceable(
+                f"{name}.{each} is a record, message or enum, and values of it exist already: "
+                "this change needs a rolling upgrade"
+            )
+
+    def _private_records(self, module: ModuleType) -> set[str]:
+        """Records of a process's module that no other module imports: its state, which `code_change` converts."""
+        if not any(isinstance(value, type) and self._is_swapped(value) for value in _own(module).values()):
+            return set()
+        shared = set()
+        for name in self.modules():
+            source = self.source(name)
+            if name == module.__name__ or source is None:
+                continue
+            if module.__name__ in imports(source):
+                shared |= {each for each, _ in imported_names(source, module.__name__)}
+                shared |= _attributes_used(source, module.__name__)
+        return set(vars(module)) - shared
+
+    def _replace(self, name: str, path: Path, source: str, difference: Difference, load: Load) -> None:
+        module = sys.modules[name]
+        before = dict(vars(module))
+        old_source = self._sources[name]
+
+        def undo() -> None:
+            vars(module).clear()
+            vars(module).update(before)
+            self._sources[name] = old_source
+
+        load.did(undo)
+        code = compile(difference.execute, str(path), "exec", dont_inherit=True)
+        linecache.checkcache(str(path))
+        exec(code, vars(module))
+        for each in difference.gone:
+            vars(module).pop(each, None)
+        for each, kind in difference.changed.items():
+            old = before.get(each, _MISSING)
+            new = vars(module).get(each)
+            if old is _MISSING or old is new:
+                continue
+            if isinstance(old, type) and isinstance(new, type) and self._is_swapped(old):
+                load.swapped[old] = new
+            elif kind == CLASS and isinstance(old, type) and isinstance(new, type) and not _is_data(old):
+                load.did(patch_class(old, new))
+                setattr(module, each, old)
+            elif kind == FUNCTION and isinstance(old, FunctionType) and isinstance(new, FunctionType):
+                load.did(patch_function(old, new))
+                setattr(module, each, old)
+        module.__file__ = str(path)
+        module.__spec__ = importlib.util.spec_from_file_location(name, path)
+        self._sources[name] = source
+
+    def _renew_imports(self, differences: Mapping[str, Difference], load: Load) -> None:
+        """Constants, decorated functions and swapped classes that others have imported by name."""
+        for name, module in self.modules().items():
+            source = self.source(name)
+            if source is None:
+                continue
+            for changed in differences.keys() & imports(source):
+                fresh = vars(sys.modules[changed])
+                for theirs, ours in imported_names(source, changed):
+                    if theirs in fresh and vars(module).get(ours, _MISSING) is not fresh[theirs]:
+                        load.did(_restorer(module, ours, vars(module).get(ours, _MISSING)))
+                        setattr(module, ours, fresh[theirs])
+
+
+def _restorer(module: ModuleType, name: str, value: Any) -> Undo:
+    def undo() -> None:
+        if value is _MISSING:
+            vars(module).pop(name, None)
+        else:
+            setattr(module, name, value)
+
+    return undo
+
+
+def _is_data(value: Any) -> bool:
+    """Whether this is a class whose instances are values that travel: records, messages, enums."""
+    if not isinstance(value, type):
+        return False
+    return hasattr(value, "__struct_fields__") or is_dataclass(value) or issubclass(value, Enum | tuple)
+
+
+def _own(module: ModuleType) -> dict[str, Any]:
+    return {
+        name: value for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__
+    }
+
+
+def _source_on_disk(module: ModuleType) -> str | None:
+    path = getattr(module, "__file__", None)
+    if path is None or not path.endswith(".py"):
+        return None
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return None
+
+
+def _attributes_used(source: str, module: str) -> set[str]:
+    """Names that a source takes from a module that it imports as a whole: `m.Name`."""
+    tree = ast.parse(source)
+    parent, _, last = module.rpartition(".")
+    aliases = {module}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == parent:
+            aliases.update(alias.asname or alias.name for alias in node.names if alias.name == last)
+        elif isinstance(node, ast.Import):
+            aliases.update(alias.asname for alias in node.names if alias.name == module and alias.asname)
+    return {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) in aliases
+    }
+
+
+def _in_order(sources: Mapping[str, str]) -> list[str]:
+    """The modules, each after those of them that it imports."""
+    needs = {name: imports(source) & sources.keys() - {name} for name, source in sources.items()}
+    order: list[str] = []
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in order or name in visiting:
+            return
+        visiting.add(name)
+        for each in sorted(needs[name]):
+            visit(each)
+        order.append(name)
+
+    for name in sorted(sources):
+        visit(name)
+    return order
+
+
+def _place(error: BaseException) -> str:
+    """File and line, in the new code, at which executing it failed."""
+    traceback = error.__traceback__
+    place = "the new code"
+    while traceback is not None:
+        place = f"{traceback.tb_frame.f_code.co_filename}, line {traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
