@@ -161,7 +161,7 @@ class Loader:
             new = vars(module).get(each)
             if old is _MISSING or old is new:
                 continue
-            if isinstance(old, type) and isinstance(new, type) and self._is_swapped(old):
+            if isinstance(old, type) and isinstance(new, type) and self._is_swapped(old) and not old.__subclasses__():
                 load.swapped[old] = new
             elif kind == CLASS and isinstance(old, type) and isinstance(new, type) and not _is_data(old):
                 load.did(patch_class(old, new))
