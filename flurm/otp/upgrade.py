@@ -33,6 +33,7 @@ __all__ = ["Down", "Generation", "UpgradeFailed", "Upgrader"]
 
 KEPT_GENERATIONS = 2
 SUSPENDERS = 16
+RESUME_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -248,8 +249,11 @@ class Upgrader:
             raise UpgradeFailed(f"code_change of {name} failed: {error}") from error
 
     def _resume(self, process: Any) -> None:
+        """Let a process go on; one that is busy finds this after the request to stand still, and goes on, too."""
         try:
-            debug.resume(self._system, process.pid)
+            debug.resume(self._system, process.pid, RESUME_S)
+        except CallTimeout:
+            return
         except (OtpError, CallError) as error:
             if not process.exited:
                 _log.error("process does not go on", process=process.name, reason=str(error))
