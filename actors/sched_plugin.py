@@ -47,5 +47,12 @@ class SchedulerPlugin(GenServer):
                 return Reply(state.policy.plan(cluster, order, now_s), state)
         raise NotImplementedError(repr(request))
 
+    def runs_code_of(self, state: State) -> tuple[str, ...]:
+        return tuple(cls.__module__ for cls in type(state.policy).__mro__ if issubclass(cls, Policy))
+
+    def code_change(self, old_vsn: Any, state: State, extra: Any) -> State:
+        """A policy whose code changes starts afresh: what the old one remembered may be wrong for the new one."""
+        return State(type(state.policy)(), state.plans)
+
     def format_status(self, state: State) -> Any:
         return {"policy": type(state.policy).__name__, "plans": state.plans}

@@ -30,13 +30,17 @@ from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.serving import Service
 from actors.sched_plugin import BUILT_IN
+from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config, load, load_or_create_munge_key
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
-from flurm.otp import System
+from flurm.otp import GenServer, System
+from flurm.otp.code import Loader
+from flurm.otp.release import PACKAGES
+from flurm.otp.upgrade import Upgrader
 from flurm.storage.layout import Store
 from protocol.auth import MungeKey, Signer
 
@@ -95,6 +99,7 @@ class Application:
             "scheduler_plugins": _site_plugins(config),
         }
         self.system = System(env)
+        env["upgrader"] = Upgrader(self.system, _loader(env["scheduler_plugins"]), __version__)
         env["service"] = Service(env, self.system.terms)
         self.system.start("supervisors.flurm_sup:SPEC", "flurm_sup")
         self._configure(config, keep_changes=True)
@@ -223,6 +228,12 @@ class Application:
     def _reset_statistics(self) -> None:
         assert self.system is not None
         self.system.env["counters"].reset(int(time.time()))
+
+
+def _loader(site_plugins: dict[str, str]) -> Loader:
+    """What may be replaced while it runs: FLURM's own code, and that of a site's scheduler plugins."""
+    packages = {*PACKAGES, *(where.partition(".")[0].partition(":")[0] for where in site_plugins.values())}
+    return Loader(sorted(packages), lambda cls: issubclass(cls, GenServer))
 
 
 def _site_plugins(config: Config) -> dict[str, str]:

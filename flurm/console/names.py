@@ -18,6 +18,7 @@ from actors.net import agent
 from flurm import __version__
 from flurm.console.log_levels import LEVELS
 from flurm.console.processes import Observer, Recon, Sys, find
+from flurm.console.releases import Releases
 from flurm.console.show import plain
 from flurm.core import commands as c
 from flurm.core.effects import Rejected
@@ -55,6 +56,8 @@ def namespace(system: Any) -> dict[str, Any]:
         "consensus": Consensus(system),
         "health": Health(system),
         "log": Log(system),
+        "releases": Releases(system),
+        "versions": Releases(system).versions,
         "sys": Sys(system),
         "recon": Recon(system),
         "observer": Observer(),
@@ -294,7 +297,7 @@ def _job_row(job: Job) -> dict[str, Any]:
 def _help(names: dict[str, Any]) -> str:
     lines = ["Python, with these names (and the documented spelling, flurm_scheduler:status().):", ""]
     for name, value in names.items():
-        if isinstance(value, _Part | Sys | Recon | Observer):
+        if isinstance(value, _Part | Releases | Sys | Recon | Observer):
             for method, function in inspect.getmembers(value, inspect.ismethod):
                 if not method.startswith("_"):
                     lines.append(_help_line(f"{name}.{method}", function))

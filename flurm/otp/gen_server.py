@@ -92,6 +92,10 @@ class GenServer:
         module.__dict__.update(self.__dict__)
         return module
 
+    def runs_code_of(self, state: Any) -> tuple[str, ...]:
+        """Further Python modules whose objects the state holds: when one changes, `code_change` is called as well."""
+        return ()
+
     @classmethod
     def module_name(cls) -> str:
         """The behaviour module, as reports name it."""

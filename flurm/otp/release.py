@@ -10,6 +10,7 @@ is refused before anything is touched.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,20 @@ import msgspec
 
 from flurm.otp.code.errors import CodeError
 
-__all__ = ["Instruction", "Release", "Relup", "difference", "make", "read", "read_relup", "relup_text"]
+__all__ = [
+    "Instruction",
+    "Release",
+    "Relup",
+    "difference",
+    "make",
+    "process_modules",
+    "read",
+    "read_relup",
+    "relup_text",
+]
 
+PACKAGES = ("flurm", "protocol", "actors", "supervisors")
+"""What a release of FLURM consists of."""
 MANIFEST, RELUP = "release.toml", "relup.toml"
 LOAD, UPDATE, ADD, REMOVE = ACTIONS = ("load", "update", "add", "remove")
 
@@ -111,6 +124,18 @@ def difference(old: dict[str, str], new: dict[str, str], updated: Iterable[str] 
             steps.append(Instruction(UPDATE if module in held else LOAD, module))
     steps += [Instruction(REMOVE, module) for module in sorted(old.keys() - new.keys())]
     return tuple(steps)
+
+
+def process_modules(release: Release) -> set[str]:
+    """Modules of a release that define processes or supervisors, as far as their text tells."""
+    found = set()
+    for module in release.modules:
+        tree = ast.parse(release.path(module).read_text())
+        bases = {ast.unparse(base) for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases}
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        if bases & {"GenServer", "GenStatem"} or ("Supervisor" in calls and "Child" in calls):
+            found.add(module)
+    return found
 
 
 def relup_text(relup: Relup) -> str:

@@ -77,6 +77,11 @@ class SupervisorServer(GenServer):
         module._source = (start, self._source[1])
         return module
 
+    @property
+    def start(self) -> Any:
+        """What the specification was made of: `module:NAME`, or the specification itself."""
+        return self._source[0]
+
     def system_code_change(self, old_vsn: Any, state: Supervision, extra: Any) -> Supervision:
         flags = specification(*self._source)
         refusal = state.change(flags) if flags is not None else None

@@ -27,7 +27,9 @@ from flurm.otp import debug
 from flurm.otp.code import CodeError, Load, Loader
 from flurm.otp.errors import CallError, CallTimeout, OtpError
 from flurm.otp.gen_server import GenServer
+from flurm.otp.messages import RuntimeEvent
 from flurm.otp.release import ADD, REMOVE, UPDATE, Instruction, Release, difference, read, read_relup
+from flurm.otp.supervisor import SupervisorServer
 
 __all__ = ["Down", "Generation", "UpgradeFailed", "Upgrader"]
 
@@ -74,8 +76,14 @@ class Upgrader:
         self._system, self._loader, self._now_s = system, loader, now_s
         self._busy = threading.Lock()
         loader.remember()
+        system.observers.append(self._observe)
         self.generations = [Generation(version, None, now_s())]
         """Newest first; the first is the one that runs."""
+
+    def _observe(self, event: RuntimeEvent) -> None:
+        """A process that starts may have imported its module: its source is read before somebody edits the file."""
+        if event.kind == "started":
+            self._loader.remember()
 
     @property
     def current(self) -> Generation:
@@ -169,12 +177,7 @@ class Upgrader:
 
     def _modules_with_processes(self) -> set[str]:
         """Modules that define the class of some process (or a base of it)."""
-        return {
-            cls.__module__
-            for process in self._system.processes()
-            for cls in type(process.module).__mro__
-            if issubclass(cls, GenServer) and cls is not GenServer
-        }
+        return {module for process in self._system.processes() for module in _modules_of(process)}
 
     def _carry_out(self, steps: tuple[Instruction, ...], sources: dict[str, tuple[Path, str]], *, down: bool) -> None:
         sources = {step.module: sources[step.module] for step in steps if step.do not in (ADD, REMOVE)}
@@ -190,6 +193,8 @@ class Upgrader:
                 load.undo()
             for each in held:
                 each.process.module, each.process.state = each.module, each.state
+                if load is not None and _is_specified_in(each.process, load.changed):
+                    each.module.system_code_change(None, each.state, None)
             raise UpgradeFailed(str(error)) from error
         finally:
             for each in held:
@@ -227,19 +232,19 @@ class Upgrader:
 
     def _processes_of(self, module: str) -> Iterator[Any]:
         for process in self._system.processes():
-            if any(cls.__module__ == module for cls in type(process.module).__mro__):
+            if module in _modules_of(process):
                 yield process
 
     def _turn_over(self, held: _Held, load: Load, down: bool) -> None:
         """Have the newer class make the state of the older one, or the other way round."""
         process, old = held.process, type(held.module)
         new = load.swapped.get(old)
-        if new is None or process.exited:
+        if process.exited or (new is None and not _modules_of(process) & load.changed.keys()):
             return
         name = process.name or process.pid
         try:
-            if down:
-                _go_down(process, old, new, held.step.extra)
+            if down and not isinstance(held.module, SupervisorServer):
+                _go_down(process, new or old, held.step.extra)
             else:
                 debug.change_code(self._system, process.pid, new, old.vsn, held.step.extra, held.step.timeout_s)
         except CallTimeout as error:
@@ -273,7 +278,22 @@ class _Alone:
         self._lock.release()
 
 
-def _go_down(process: Any, newer: type[GenServer], older: type[GenServer], extra: Any) -> None:
+def _modules_of(process: Any) -> set[str]:
+    """The modules whose code a process runs: of its class and bases, of its state, of a supervisor's specification."""
+    modules = {cls.__module__ for cls in type(process.module).__mro__ if issubclass(cls, GenServer)}
+    if isinstance(process.module, SupervisorServer) and isinstance(process.module.start, str):
+        modules.add(process.module.start.partition(":")[0])
+    modules.update(process.module.runs_code_of(process.state))
+    return modules - {GenServer.__module__}
+
+
+def _is_specified_in(process: Any, changed: Iterable[str]) -> bool:
+    """Whether this is a supervisor whose specification stands in one of these modules."""
+    module = process.module
+    return isinstance(module, SupervisorServer) and str(module.start).partition(":")[0] in changed
+
+
+def _go_down(process: Any, older: type[GenServer], extra: Any) -> None:
     """The newer class's code_change, which alone knows its state, run when the older records are back in its module."""
     state = process.module.system_code_change(Down(older.vsn), process.state, extra)
     module = older.__new__(older)

@@ -217,7 +217,13 @@ class Daemons:
         """JSON from the HTTP application; on the control socket where it is `/control/...`."""
         return json.loads(self.fetch(path, method))
 
-    def fetch(self, path: str, method: str = "GET") -> str:
+    def evaluate(self, expression: str) -> Any:
+        """What an expression gives in the running controller."""
+        answer = json.loads(self.fetch("/control/eval", "POST", json.dumps({"source": expression, "json": True})))
+        assert answer["error"] is None, answer["error"]
+        return answer["value"]
+
+    def fetch(self, path: str, method: str = "GET", body: str | None = None) -> str:
         """The text that the HTTP application answers with."""
         connection: http.client.HTTPConnection
         if path.startswith("/control/"):
@@ -225,7 +231,7 @@ class Daemons:
         else:
             connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=5)
         with contextlib.closing(connection):
-            connection.request(method, path)
+            connection.request(method, path, body)
             return connection.getresponse().read().decode()
 
     def metric(self, name: str, **labels: str) -> float:

@@ -57,13 +57,13 @@ class Loader:
     def __init__(self, packages: Iterable[str], is_swapped: Callable[[type], bool]) -> None:
         self.packages = tuple(packages)
         self._is_swapped = is_swapped
-        self._sources: dict[str, str] = {}
+        self._sources: dict[str, str | None] = {}
 
     def remember(self) -> None:
         """Read the sources of all modules that are loaded; to be called when they are still what was loaded."""
         for name, module in self.modules().items():
-            if name not in self._sources and (source := _source_on_disk(module)) is not None:
-                self._sources[name] = source
+            if name not in self._sources:
+                self._sources[name] = _source_on_disk(module)
 
     def modules(self) -> dict[str, ModuleType]:
         """The loaded modules that may be replaced."""
@@ -72,9 +72,7 @@ class Loader:
     def source(self, name: str) -> str | None:
         """The source that a loaded module runs; None for a module that is not loaded or has none."""
         if name not in self._sources and name in sys.modules and self._is_ours(name):
-            source = _source_on_disk(sys.modules[name])
-            if source is not None:
-                self._sources[name] = source
+            self._sources[name] = _source_on_disk(sys.modules[name])
         return self._sources.get(name)
 
     def load(self, sources: Mapping[str, tuple[Path, str]]) -> Load:

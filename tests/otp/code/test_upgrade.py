@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flurm.otp import Child, GenServer, Supervisor, System
+from flurm.otp import Child, GenServer, Supervisor, System, debug
 from flurm.otp.code import CodeError, Loader
 from flurm.otp.release import Instruction, Relup, difference, make, read, relup_text
 from flurm.otp.upgrade import UpgradeFailed, Upgrader
@@ -284,6 +284,27 @@ def test_a_release_that_is_not_whole_is_refused_with_the_place(world, tmp_path):
         world.upgrader.upgrade(tmp_path / "nowhere")
     with pytest.raises(CodeError, match="no package nothing"):
         make(where, "test", "4", ("nothing",))
+
+
+SPEC = """
+from flurm.otp import Child, Supervisor
+SPEC = Supervisor(intensity=%d, children=(Child("under", "%s.counter:Counter"),))
+"""
+
+
+def test_the_specification_of_a_supervisor_changes_while_its_children_go_on(world):
+    world.write(world.installed, tree=SPEC % (3, world.name))
+    world.system.start(f"{world.name}.tree:SPEC", name="tree")
+    pid = world.system.whereis("under")
+    bad = COUNTER_2.replace("return State(state.count,", "raise ValueError\n        return State(state.count,")
+    with pytest.raises(UpgradeFailed):
+        world.upgrader.upgrade(world.release("2", counter=bad, tree=SPEC % (7, world.name)))
+    assert debug.get_state(world.system, "tree").flags.intensity == 3
+    world.upgrader.upgrade(world.release("3", tree=SPEC % (7, world.name)))
+    assert debug.get_state(world.system, "tree").flags.intensity == 7
+    assert world.system.whereis("under") == pid
+    world.upgrader.rollback()
+    assert debug.get_state(world.system, "tree").flags.intensity == 3
 
 
 def test_bad_instructions_are_refused(world):
