@@ -15,6 +15,7 @@ from protocol import versions
 from protocol.compiler import Codec, compiled, locate
 from protocol.constants import MESSAGE_BOUNDS, DbdMessageType, MessageType
 from protocol.errors import DecodeError, EncodeError
+from protocol.message_types import FORMER_NAMES
 from protocol.schema import BODIES, Record
 
 __all__ = ["body_class", "decode_body", "decode_body_at", "encode_body", "message_name", "pack", "unpack"]
@@ -25,8 +26,11 @@ _DECODING = (StructError, ValueError, IndexError, TypeError, OverflowError, Memo
 _ENCODING = (StructError, ValueError, AttributeError, TypeError, OverflowError)
 
 
-def message_name(msg_type: int) -> str:
-    """Slurm's name of a message number, or the number as text."""
+def message_name(msg_type: int, version: int = versions.NEWEST) -> str:
+    """Slurm's name of a message number in `version`, or the number as text."""
+    former = FORMER_NAMES.get(msg_type)
+    if former is not None and version <= former[0]:
+        return former[1]
     return _NAMES.get(msg_type) or str(int(msg_type))
 
 

@@ -32,6 +32,7 @@ from protocol.schema import (
     Scalar,
     Simple,
     Switch,
+    Tail,
     Vector,
     Versioned,
     WireType,
@@ -239,6 +240,13 @@ class UnpackWriter(Writer):
             case Body(type_field=type_field, version_field=version_field):
                 version = f"v_{version_field}" if version_field else str(self.version)
                 self.put(f"{target}, _o = _body(v_{type_field}, {version}).unpack(_d, _o)", served)
+            case Tail(of=of):
+                self.put("if _o == _len(_d):")
+                self.put(f"    {target} = None")
+                self.put("else:")
+                self.depth += 1
+                self.value(target, of, served)
+                self.depth -= 1
             case _:
                 raise SchemaError(f"{self.record.__name__}.{served}: no code for {wire_type!r}")
 
@@ -384,6 +392,11 @@ class PackWriter(Writer):
             case Body(type_field=type_field, version_field=version_field):
                 version = f"_r.{version_field}" if version_field else str(self.version)
                 self.put(f"_body(_r.{type_field}, {version}).pack({source}, _b)", served)
+            case Tail(of=of):
+                self.put(f"if {source} is not None:")
+                self.depth += 1
+                self.value(source, of, served)
+                self.depth -= 1
             case _:
                 raise SchemaError(f"{self.record.__name__}.{served}: no code for {wire_type!r}")
 

@@ -18,6 +18,7 @@ from protocol.schema import (
     Scalar,
     Simple,
     Switch,
+    Tail,
     Versioned,
     WireType,
 )
@@ -43,7 +44,7 @@ def minimum_size(wire_type: WireType, version: int) -> int:
             return sum(_minimum_of(entry, version) for entry in resolve(record, version))
         case Simple(name="addr"):
             return 2
-        case Simple(name="rest") | Repeat() | Chain() | Body() | Versioned():
+        case Simple(name="rest") | Repeat() | Chain() | Body() | Versioned() | Tail():
             return 0
         case Array(count=count):
             return count.width

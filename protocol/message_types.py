@@ -1,5 +1,7 @@
 """Numbers of all messages, with Slurm's own names, and the releases in which a number exists.
 
+A number whose name changed has its newest one here; `FORMER_NAMES` knows the old one.
+
 Ordinary messages (`MessageType`) travel between programs and daemons, accounting messages (`DbdMessageType`) on
 persistent connections to the accounting daemon. A number outside its bounds has no layout in that release.
 """
@@ -10,7 +12,7 @@ from enum import IntEnum
 
 from protocol.versions import Version
 
-__all__ = ["MESSAGE_BOUNDS", "DbdMessageType", "MessageType"]
+__all__ = ["FORMER_NAMES", "MESSAGE_BOUNDS", "DbdMessageType", "MessageType"]
 
 
 class MessageType(IntEnum):
@@ -309,7 +311,6 @@ class DbdMessageType(IntEnum):
     DBD_GET_RESVS = 1464
     DBD_GOT_RESVS = 1465
     DBD_GET_CONFIG = 1466
-    DBD_GOT_CONFIG = 1467
     DBD_GOT_CONFIG_KEYPAIRS = 1467
     DBD_GET_PROBS = 1468
     DBD_GOT_PROBS = 1469
@@ -351,6 +352,7 @@ class DbdMessageType(IntEnum):
     DBD_GET_QOS_USAGE = 1505
     DBD_GOT_QOS_USAGE = 1506
     DBD_GET_ASSOC_NG_USAGE = 1507
+    DBD_GOT_CONFIG = 1508
 
 
 _FIRST, _LAST = Version.V22_05, Version.V26_05
@@ -407,5 +409,21 @@ MESSAGE_BOUNDS: dict[int, tuple[Version, Version]] = {
     MessageType.PROXY_TO_NODE_SEND_ONLY: (Version.V25_05, _LAST),
     MessageType.PROXY_TO_CTLD_SEND_RECV: (Version.V25_05, _LAST),
     MessageType.PROXY_TO_CTLD_SEND_ONLY: (Version.V25_05, _LAST),
+    DbdMessageType.DBD_GOT_JOB_ENV: (Version.V23_02, _LAST),
+    DbdMessageType.DBD_GOT_JOB_SCRIPT: (Version.V23_02, _LAST),
+    DbdMessageType.DBD_ADD_ACCOUNTS_COND: (Version.V23_11, _LAST),
+    DbdMessageType.DBD_ADD_USERS_COND: (Version.V23_11, _LAST),
+    DbdMessageType.DBD_GET_INSTANCES: (Version.V23_11, _LAST),
+    DbdMessageType.DBD_GOT_INSTANCES: (Version.V23_11, _LAST),
+    DbdMessageType.DBD_GET_QOS_USAGE: (Version.V24_11, _LAST),
+    DbdMessageType.DBD_GOT_QOS_USAGE: (Version.V24_11, _LAST),
+    DbdMessageType.DBD_GET_ASSOC_NG_USAGE: (Version.V25_05, _LAST),
+    DbdMessageType.DBD_GOT_CONFIG: (Version.V26_05, _LAST),
 }
 """First and last release of the messages that do not exist in all of them."""
+
+FORMER_NAMES: dict[int, tuple[Version, str]] = {
+    DbdMessageType.DBD_GOT_CONFIG_KEYPAIRS: (Version.V25_11, "DBD_GOT_CONFIG"),
+}
+"""Numbers that were called otherwise: the last release of the old name, and the name. 26.05 gave the configuration of
+the accounting daemon a new number, and the name along with it; the body of the old number stayed what it was."""

@@ -47,6 +47,7 @@ __all__ = [
     "Scalar",
     "Simple",
     "Switch",
+    "Tail",
     "Vector",
     "Versioned",
     "WireType",
@@ -64,6 +65,7 @@ __all__ = [
     "repeat",
     "rest",
     "string",
+    "tail",
     "u8",
     "u16",
     "u32",
@@ -165,6 +167,13 @@ class Body(WireType):
     version_field: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tail(WireType):
+    """A scalar that some senders leave out where nothing follows it: None when the body ends before it."""
+
+    of: Scalar
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Field:
     """One slot on the wire: name of the record's field, type, first and last release that carry it.
@@ -216,6 +225,10 @@ class Switch:
     since: str | None = None
     until: str | None = None
 
+    def __post_init__(self) -> None:
+        cases = tuple((tuple(map(int, values)), entries) for values, entries in self.cases)
+        object.__setattr__(self, "cases", cases)
+
 
 Entry = Field | If | Switch
 
@@ -254,6 +267,11 @@ def list_of(of: Any) -> ListOf:
 def array(of: Any, count: Scalar = u32) -> Array:
     """A plain count and that many elements."""
     return Array(_wire_type(of), count)
+
+
+def tail(of: Scalar) -> Tail:
+    """A scalar at the end of a body that may end before it."""
+    return Tail(of)
 
 
 def repeat(of: Any, count: str, absent_if: str | None = None) -> Repeat:

@@ -1,60 +1,38 @@
-"""Accounting records that the controller sends and receives: associations, QOS, users, clusters, federations."""
+"""Accounting records that controllers, clients and the accounting daemon share: associations, users, clusters."""
 
 from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import NO_VAL, MessageType
-from protocol.schema import (
-    Field,
-    If,
-    Record,
-    Switch,
-    array,
-    bits,
-    boolean,
-    double,
-    epoch,
-    list_of,
-    longdouble,
-    message,
-    string,
-    u8,
-    u16,
-    u32,
-    u64,
-    vector,
+from protocol.constants import MessageType
+from protocol.dbd_constants import (
+    AdminLevel,
+    AssocFlag,
+    ClusterClass,
+    ClusterFlag,
+    CoordSet,
+    FederationFlag,
+    FederationState,
+    UserFlag,
+    WckeyFlag,
 )
-from protocol.wire import Bits
+from protocol.schema import Field, If, Record, boolean, epoch, list_of, message, string, u8, u16, u32, u64
 
 __all__ = [
     "DbAccounting",
     "DbAssocMembers",
-    "DbAssocUsage",
-    "DbAssocWithUsage",
-    "DbClusRes",
     "DbCluster",
     "DbClusterAccounting",
     "DbCoord",
     "DbFederation",
-    "DbQos",
-    "DbQosUsage",
-    "DbQosWithUsage",
-    "DbRes",
-    "DbRollup",
-    "DbRollupStats",
-    "DbRpcObj",
-    "DbStats",
     "DbTresNoalloc",
-    "DbUpdateObject",
-    "DbUsedLimits",
     "DbUser",
     "DbWckey",
 ]
 
 
 class DbTresNoalloc(Record):
-    """Part of DbClusterAccounting, DbAccounting, NodeRegistrationResponse, JobAccounting and others."""
+    """A trackable resource: its number, type and name, and how much of it."""
 
     alloc_secs: int = 0
     count: int = 0
@@ -63,7 +41,7 @@ class DbTresNoalloc(Record):
     type: str | None = None
 
     WIRE = (
-        Field("alloc_secs", u64),
+        Field("alloc_secs", u64, unit="s"),
         Field("count", u64),
         Field("id", u32),
         Field("name", string),
@@ -72,7 +50,7 @@ class DbTresNoalloc(Record):
 
 
 class DbClusterAccounting(Record):
-    """Part of DbCluster."""
+    """Usage of a cluster in one period, by TRES."""
 
     alloc_secs: int = 0
     tres_rec: DbTresNoalloc = msgspec.field(default_factory=DbTresNoalloc)
@@ -84,19 +62,19 @@ class DbClusterAccounting(Record):
     plan_secs: int = 0
 
     WIRE = (
-        Field("alloc_secs", u64),
+        Field("alloc_secs", u64, unit="s"),
         Field("tres_rec", DbTresNoalloc),
-        Field("down_secs", u64),
-        Field("idle_secs", u64),
-        Field("over_secs", u64),
-        Field("pdown_secs", u64),
+        Field("down_secs", u64, unit="s"),
+        Field("idle_secs", u64, unit="s"),
+        Field("over_secs", u64, unit="s"),
+        Field("pdown_secs", u64, unit="s"),
         Field("period_start", epoch),
-        Field("plan_secs", u64),
+        Field("plan_secs", u64, unit="s"),
     )
 
 
 class DbAccounting(Record):
-    """Part of DbAssocMembers, DbWckey."""
+    """Usage of an association or key in one period, by TRES."""
 
     alloc_secs: int = 0
     tres_rec: DbTresNoalloc = msgspec.field(default_factory=DbTresNoalloc)
@@ -105,7 +83,7 @@ class DbAccounting(Record):
     period_start: int = 0
 
     WIRE = (
-        Field("alloc_secs", u64),
+        Field("alloc_secs", u64, unit="s"),
         Field("tres_rec", DbTresNoalloc),
         Field("id", u32),
         Field("id_alt", u32, since="24.11"),
@@ -114,7 +92,10 @@ class DbAccounting(Record):
 
 
 class DbAssocMembers(Record):
-    """Part of DbCluster, DbUser, DbUpdateObject, DbAssocWithUsage."""
+    """An association: account, user, cluster and partition, and the limits that hold for them.
+
+    A number that is NO_VAL says nothing, INFINITE that there is no limit; texts are `id=value` lists by TRES.
+    """
 
     accounting_list: list[DbAccounting] | None = None
     acct: str | None = None
@@ -158,8 +139,8 @@ class DbAssocMembers(Record):
         Field("cluster", string),
         Field("comment", string, since="23.02"),
         Field("def_qos_id", u32),
-        Field("flags", u16, until="23.11"),
-        Field("flags", u32, since="24.05"),
+        Field("flags", u16, until="23.11", means=AssocFlag),
+        Field("flags", u32, since="24.05", means=AssocFlag),
         Field("shares_raw", u32),
         Field("grp_tres_mins", string),
         Field("grp_tres_run_mins", string),
@@ -167,7 +148,7 @@ class DbAssocMembers(Record):
         Field("grp_jobs", u32),
         Field("grp_jobs_accrue", u32),
         Field("grp_submit_jobs", u32),
-        Field("grp_wall", u32),
+        Field("grp_wall", u32, unit="min"),
         Field("id", u32),
         Field("is_def", u16),
         Field("lft", u32, until="23.02"),
@@ -180,7 +161,7 @@ class DbAssocMembers(Record):
         Field("max_jobs_accrue", u32),
         Field("min_prio_thresh", u32),
         Field("max_submit_jobs", u32),
-        Field("max_wall_pj", u32),
+        Field("max_wall_pj", u32, unit="min"),
         Field("parent_acct", string),
         Field("parent_id", u32),
         Field("partition", string),
@@ -193,7 +174,10 @@ class DbAssocMembers(Record):
 
 
 class DbCluster(Record):
-    """Part of Allocation, Reroute, DbFederation."""
+    """A cluster: where its controller listens, which version it speaks, its place in a federation.
+
+    From 24.11 on a cluster that is not there travels as one byte: `has_accounting_list` is False then.
+    """
 
     accounting_list: list[DbClusterAccounting] | None = None
     classification: int = 0
@@ -215,22 +199,22 @@ class DbCluster(Record):
     fed_recv_open: int = 0
     fed_send_open: int = 0
     tres_str: str | None = None
-    has_accounting_list: bool = False
+    has_accounting_list: bool = True
     id: int = 0
 
     WIRE = (
         Field("accounting_list", list_of(DbClusterAccounting), until="24.05"),
-        Field("classification", u16, until="24.05"),
+        Field("classification", u16, until="24.05", means=ClusterClass),
         Field("control_host", string, until="24.05"),
         Field("control_port", u32, until="24.05"),
         Field("dimensions", u16, until="24.05"),
         Field("fed_feature_list", list_of(string), until="24.05"),
         Field("fed_name", string, until="24.05"),
         Field("fed_id", u32, until="24.05"),
-        Field("fed_state", u32, until="24.05"),
+        Field("fed_state", u32, until="24.05", means=FederationState),
         Field("fed_sync_recvd", u8, until="24.05"),
         Field("fed_sync_sent", u8, until="24.05"),
-        Field("flags", u32, until="24.05"),
+        Field("flags", u32, until="24.05", means=ClusterFlag),
         Field("name", string, until="24.05"),
         Field("nodes", string, until="24.05"),
         Field("plugin_id_select", u32, until="23.11"),
@@ -244,17 +228,17 @@ class DbCluster(Record):
             "has_accounting_list",
             (
                 Field("accounting_list", list_of(DbClusterAccounting)),
-                Field("classification", u16),
+                Field("classification", u16, means=ClusterClass),
                 Field("control_host", string),
                 Field("control_port", u32),
                 Field("dimensions", u16),
                 Field("fed_feature_list", list_of(string)),
                 Field("fed_name", string),
                 Field("fed_id", u32),
-                Field("fed_state", u32),
+                Field("fed_state", u32, means=FederationState),
                 Field("fed_sync_recvd", u8),
                 Field("fed_sync_sent", u8),
-                Field("flags", u32),
+                Field("flags", u32, means=ClusterFlag),
                 Field("id", u16),
                 Field("name", string),
                 Field("nodes", string),
@@ -270,19 +254,19 @@ class DbCluster(Record):
 
 
 class DbCoord(Record):
-    """Part of DbUser."""
+    """An account that a user coordinates, or a user that coordinates an account."""
 
     name: str | None = None
     direct: int = 0
 
     WIRE = (
         Field("name", string),
-        Field("direct", u16),
+        Field("direct", u16, means=CoordSet),
     )
 
 
 class DbWckey(Record):
-    """Part of DbUser, DbUpdateObject."""
+    """A workload characterization key of a user on a cluster."""
 
     accounting_list: list[DbAccounting] | None = None
     cluster: str | None = None
@@ -296,7 +280,7 @@ class DbWckey(Record):
     WIRE = (
         Field("accounting_list", list_of(DbAccounting)),
         Field("cluster", string),
-        Field("flags", u32),
+        Field("flags", u32, means=WckeyFlag),
         Field("id", u32),
         Field("is_def", u16),
         Field("name", string),
@@ -306,7 +290,7 @@ class DbWckey(Record):
 
 
 class DbUser(Record):
-    """Part of DbUpdateObject, AssocMgrInfoResponse."""
+    """A user. From 25.11 on one that is not there travels as one byte: `has_admin_level` is False then."""
 
     admin_level: int = 0
     assoc_list: list[DbAssocMembers] | None = None
@@ -318,16 +302,16 @@ class DbUser(Record):
     old_name: str | None = None
     uid: int = 0
     wckey_list: list[DbWckey] | None = None
-    has_admin_level: bool = False
+    has_admin_level: bool = True
     def_qos_id: int = 0
 
     WIRE = (
-        Field("admin_level", u16, until="25.05"),
+        Field("admin_level", u16, until="25.05", means=AdminLevel),
         Field("assoc_list", list_of(DbAssocMembers), until="25.05"),
         Field("coord_accts", list_of(DbCoord), until="25.05"),
         Field("default_acct", string, until="25.05"),
         Field("default_wckey", string, until="25.05"),
-        Field("flags", u32, until="25.05"),
+        Field("flags", u32, until="25.05", means=UserFlag),
         Field("name", string, until="25.05"),
         Field("old_name", string, until="25.05"),
         Field("uid", u32, until="25.05"),
@@ -336,13 +320,13 @@ class DbUser(Record):
         If(
             "has_admin_level",
             (
-                Field("admin_level", u16),
+                Field("admin_level", u16, means=AdminLevel),
                 Field("assoc_list", list_of(DbAssocMembers)),
                 Field("coord_accts", list_of(DbCoord)),
                 Field("def_qos_id", u32),
                 Field("default_acct", string),
                 Field("default_wckey", string),
-                Field("flags", u32),
+                Field("flags", u32, means=UserFlag),
                 Field("name", string),
                 Field("old_name", string),
                 Field("uid", u32),
@@ -353,214 +337,9 @@ class DbUser(Record):
     )
 
 
-class DbQos(Record):
-    """Part of DbQosWithUsage, DbUpdateObject."""
-
-    description: str | None = None
-    id: int = 0
-    flags: int = 0
-    grace_time: int = 0
-    grp_tres_mins: str | None = None
-    grp_tres_run_mins: str | None = None
-    grp_tres: str | None = None
-    grp_jobs: int = 0
-    grp_jobs_accrue: int = 0
-    grp_submit_jobs: int = 0
-    grp_wall: int = 0
-    max_tres_mins_pj: str | None = None
-    max_tres_run_mins_pa: str | None = None
-    max_tres_run_mins_pu: str | None = None
-    max_tres_pa: str | None = None
-    max_tres_pj: str | None = None
-    max_tres_pn: str | None = None
-    max_tres_pu: str | None = None
-    max_jobs_pa: int = 0
-    max_jobs_pu: int = 0
-    max_jobs_accrue_pa: int = 0
-    max_jobs_accrue_pu: int = 0
-    min_prio_thresh: int = 0
-    max_submit_jobs_pa: int = 0
-    max_submit_jobs_pu: int = 0
-    max_wall_pj: int = 0
-    min_tres_pj: str | None = None
-    name: str | None = None
-    preempt_bitstr: Bits | None = None
-    preempt_list: list[str | None] | None = None
-    preempt_mode: int = 0
-    preempt_exempt_time: int = 0
-    priority: int = 0
-    usage_factor: float = 0.0
-    usage_thres: float = 0.0
-    limit_factor: float = 0.0
-
-    WIRE = (
-        Field("description", string),
-        Field("id", u32),
-        Field("flags", u32),
-        Field("grace_time", u32),
-        Field("grp_tres_mins", string),
-        Field("grp_tres_run_mins", string),
-        Field("grp_tres", string),
-        Field("grp_jobs", u32),
-        Field("grp_jobs_accrue", u32),
-        Field("grp_submit_jobs", u32),
-        Field("grp_wall", u32),
-        Field("max_tres_mins_pj", string),
-        Field("max_tres_run_mins_pa", string),
-        Field("max_tres_run_mins_pu", string),
-        Field("max_tres_pa", string),
-        Field("max_tres_pj", string),
-        Field("max_tres_pn", string),
-        Field("max_tres_pu", string),
-        Field("max_jobs_pa", u32),
-        Field("max_jobs_pu", u32),
-        Field("max_jobs_accrue_pa", u32),
-        Field("max_jobs_accrue_pu", u32),
-        Field("min_prio_thresh", u32),
-        Field("max_submit_jobs_pa", u32),
-        Field("max_submit_jobs_pu", u32),
-        Field("max_wall_pj", u32),
-        Field("min_tres_pj", string),
-        Field("name", string),
-        Field("preempt_bitstr", bits),
-        Field("preempt_list", list_of(string)),
-        Field("preempt_mode", u16),
-        Field("preempt_exempt_time", u32),
-        Field("priority", u32),
-        Field("usage_factor", double),
-        Field("usage_thres", double),
-        Field("limit_factor", double),
-    )
-
-
-class DbClusRes(Record):
-    """Part of DbRes."""
-
-    cluster: str | None = None
-    percent_allowed: int = 0
-    allowed: int = 0
-
-    WIRE = (
-        Field("cluster", string),
-        Field("percent_allowed", u16, until="22.05"),
-        Field("allowed", u32, since="23.02"),
-    )
-
-
-class DbRes(Record):
-    """Part of DbUpdateObject."""
-
-    clus_res_list: list[DbClusRes] | None = None
-    count: int = NO_VAL
-    clus_res_rec: DbClusRes = msgspec.field(default_factory=DbClusRes)
-    count_or_flag: int = NO_VAL
-    count__3: int = 0
-    description: str | None = None
-    flags: int = 0
-    id: int = 0
-    manager: str | None = None
-    name: str | None = None
-    percent_used: int = 0
-    allocated: int = 0
-    last_consumed: int = 0
-    server: str | None = None
-    type: int = 0
-    last_update: int = 0
-
-    WIRE = (
-        Field("clus_res_list", list_of(DbClusRes)),
-        Field("count", u32, since="24.11"),
-        If(
-            "count != NO_VAL",
-            (Field("clus_res_rec", DbClusRes),),
-            since="24.11",
-        ),
-        Field("count_or_flag", u32),
-        If(
-            "count_or_flag != NO_VAL",
-            (Field("clus_res_rec", DbClusRes),),
-            until="24.05",
-        ),
-        Field("count__3", u32, until="24.05"),
-        Field("description", string),
-        Field("flags", u32),
-        Field("id", u32),
-        Field("manager", string),
-        Field("name", string),
-        Field("percent_used", u16, until="22.05"),
-        Field("allocated", u32, since="23.02"),
-        Field("last_consumed", u32, since="23.02"),
-        Field("server", string),
-        Field("type", u32),
-        Field("last_update", epoch, since="23.02"),
-    )
-
-
-class DbRollup(Record):
-    """One element of `rollup` in DbRollupStats."""
-
-    count: int = 0
-    timestamp: int = 0
-    time_last: int = 0
-    time_max: int = 0
-    time_total: int = 0
-
-    WIRE = (
-        Field("count", u16),
-        Field("timestamp", epoch),
-        Field("time_last", u64),
-        Field("time_max", u64),
-        Field("time_total", u64),
-    )
-
-
-class DbRollupStats(Record):
-    """Part of DbStats."""
-
-    cluster_name: str | None = None
-    rollup: list[DbRollup] = []
-
-    WIRE = (
-        Field("cluster_name", string),
-        Field("rollup", array(DbRollup, u16)),
-    )
-
-
-class DbRpcObj(Record):
-    """Part of DbStats."""
-
-    cnt: int = 0
-    id: int = 0
-    time: int = 0
-
-    WIRE = (
-        Field("cnt", u32),
-        Field("id", u32),
-        Field("time", u64),
-    )
-
-
-class DbStats(Record):
-    """Part of DbUpdateObject."""
-
-    dbd_rollup_stats: DbRollupStats = msgspec.field(default_factory=DbRollupStats)
-    rollup_stats: list[DbRollupStats] | None = None
-    rpc_list: list[DbRpcObj] | None = None
-    time_start: int = 0
-    user_list: list[DbRpcObj] | None = None
-
-    WIRE = (
-        Field("dbd_rollup_stats", DbRollupStats),
-        Field("rollup_stats", list_of(DbRollupStats)),
-        Field("rpc_list", list_of(DbRpcObj)),
-        Field("time_start", epoch),
-        Field("user_list", list_of(DbRpcObj)),
-    )
-
-
 @message(MessageType.RESPONSE_FED_INFO)
 class DbFederation(Record):
-    """Body of RESPONSE_FED_INFO."""
+    """A federation and its clusters; as RESPONSE_FED_INFO without `has_name`: there is none."""
 
     has_name: int = 0
     name: str | None = None
@@ -573,239 +352,8 @@ class DbFederation(Record):
             "has_name",
             (
                 Field("name", string),
-                Field("flags", u32),
+                Field("flags", u32, means=FederationFlag),
                 Field("cluster_list", list_of(DbCluster)),
             ),
         ),
-    )
-
-
-class DbUsedLimits(Record):
-    """Part of DbQosUsage."""
-
-    accrue_cnt: int = 0
-    acct: str | None = None
-    jobs: int = 0
-    submit_jobs: int = 0
-    tres: list[int] = []
-    tres_run_secs: list[int] = []
-    uid: int = 0
-
-    WIRE = (
-        Field("accrue_cnt", u32),
-        Field("acct", string),
-        Field("jobs", u32),
-        Field("submit_jobs", u32),
-        Field("tres", vector(u64)),
-        Field("tres_run_secs", vector(u64)),
-        Field("uid", u32),
-    )
-
-
-class DbQosUsage(Record):
-    """Part of DbQosWithUsage."""
-
-    accrue_cnt: int = 0
-    grp_used_jobs: int = 0
-    grp_used_submit_jobs: int = 0
-    grp_used_tres: list[int] = []
-    grp_used_tres_run_secs: list[int] = []
-    grp_used_wall: float = 0.0
-    norm_priority: float = 0.0
-    usage_raw: str | None = None
-    usage_tres_raw: list[str | None] = []
-    user_limit_list: list[DbUsedLimits] | None = None
-    acct_limit_list: list[DbUsedLimits] | None = None
-
-    WIRE = (
-        Field("accrue_cnt", u32),
-        Field("grp_used_jobs", u32),
-        Field("grp_used_submit_jobs", u32),
-        Field("grp_used_tres", vector(u64)),
-        Field("grp_used_tres_run_secs", vector(u64)),
-        Field("grp_used_wall", double),
-        Field("norm_priority", double),
-        Field("usage_raw", longdouble),
-        Field("usage_tres_raw", vector(longdouble)),
-        Field("user_limit_list", list_of(DbUsedLimits)),
-        Field("acct_limit_list", list_of(DbUsedLimits)),
-    )
-
-
-class DbQosWithUsage(Record):
-    """Part of DbUpdateObject, AssocMgrInfoResponse."""
-
-    qos: DbQos = msgspec.field(default_factory=DbQos)
-    grp_tres_mins_ctld: list[int] = []
-    grp_tres_run_mins_ctld: list[int] = []
-    grp_tres_ctld: list[int] = []
-    max_tres_mins_pj_ctld: list[int] = []
-    max_tres_run_mins_pa_ctld: list[int] = []
-    max_tres_run_mins_pu_ctld: list[int] = []
-    max_tres_pa_ctld: list[int] = []
-    max_tres_pj_ctld: list[int] = []
-    max_tres_pn_ctld: list[int] = []
-    max_tres_pu_ctld: list[int] = []
-    min_tres_pj_ctld: list[int] = []
-    usage: DbQosUsage = msgspec.field(default_factory=DbQosUsage)
-
-    WIRE = (
-        Field("qos", DbQos),
-        Field("grp_tres_mins_ctld", vector(u64)),
-        Field("grp_tres_run_mins_ctld", vector(u64)),
-        Field("grp_tres_ctld", vector(u64)),
-        Field("max_tres_mins_pj_ctld", vector(u64)),
-        Field("max_tres_run_mins_pa_ctld", vector(u64)),
-        Field("max_tres_run_mins_pu_ctld", vector(u64)),
-        Field("max_tres_pa_ctld", vector(u64)),
-        Field("max_tres_pj_ctld", vector(u64)),
-        Field("max_tres_pn_ctld", vector(u64)),
-        Field("max_tres_pu_ctld", vector(u64)),
-        Field("min_tres_pj_ctld", vector(u64)),
-        Field("usage", DbQosUsage),
-    )
-
-
-class DbUpdateObject(Record):
-    """Part of AccountingUpdate."""
-
-    type: int = 0
-    objects: (
-        list[DbUser]
-        | list[DbAssocMembers]
-        | list[DbQos]
-        | list[DbWckey]
-        | list[DbRes]
-        | list[DbTresNoalloc]
-        | list[DbStats]
-        | list[DbFederation]
-        | list[DbQosWithUsage]
-        | None
-    ) = None
-
-    WIRE = (
-        Field("type", u16),
-        Switch(
-            "type",
-            (
-                (
-                    (
-                        4,
-                        1,
-                        6,
-                        3,
-                        8,
-                    ),
-                    (Field("objects", list_of(DbUser)),),
-                ),
-                (
-                    (
-                        2,
-                        5,
-                        7,
-                        17,
-                    ),
-                    (Field("objects", list_of(DbAssocMembers)),),
-                ),
-                (
-                    (
-                        9,
-                        11,
-                        10,
-                        21,
-                    ),
-                    (Field("objects", list_of(DbQos)),),
-                ),
-                (
-                    (
-                        12,
-                        14,
-                        13,
-                    ),
-                    (Field("objects", list_of(DbWckey)),),
-                ),
-                (
-                    (
-                        18,
-                        20,
-                        19,
-                    ),
-                    (Field("objects", list_of(DbRes)),),
-                ),
-                ((22,), (Field("objects", list_of(DbTresNoalloc)),)),
-                ((1490,), (Field("objects", list_of(DbStats)),)),
-                ((23,), (Field("objects", list_of(DbFederation)),)),
-                (
-                    (21,),
-                    (
-                        Field("objects", list_of(DbQosWithUsage), until="24.11"),
-                        Field("objects", list_of(DbQosWithUsage), since="25.05"),
-                    ),
-                ),
-            ),
-        ),
-    )
-
-
-class DbAssocUsage(Record):
-    """Part of DbAssocWithUsage."""
-
-    accrue_cnt: int = 0
-    grp_used_tres: list[int] = []
-    grp_used_tres_run_secs: list[int] = []
-    grp_used_wall: float = 0.0
-    fs_factor: float = 0.0
-    level_shares: int = 0
-    shares_norm: float = 0.0
-    usage_efctv: str | None = None
-    usage_norm: str | None = None
-    usage_raw: str | None = None
-    usage_tres_raw: list[str | None] = []
-    used_jobs: int = 0
-    used_submit_jobs: int = 0
-    level_fs: str | None = None
-    valid_qos: Bits | None = None
-
-    WIRE = (
-        Field("accrue_cnt", u32),
-        Field("grp_used_tres", vector(u64)),
-        Field("grp_used_tres_run_secs", vector(u64)),
-        Field("grp_used_wall", double),
-        Field("fs_factor", double),
-        Field("level_shares", u32),
-        Field("shares_norm", double),
-        Field("usage_efctv", longdouble),
-        Field("usage_norm", longdouble),
-        Field("usage_raw", longdouble),
-        Field("usage_tres_raw", vector(longdouble)),
-        Field("used_jobs", u32),
-        Field("used_submit_jobs", u32),
-        Field("level_fs", longdouble),
-        Field("valid_qos", bits),
-    )
-
-
-class DbAssocWithUsage(Record):
-    """Part of AssocMgrInfoResponse."""
-
-    assoc: DbAssocMembers = msgspec.field(default_factory=DbAssocMembers)
-    usage: DbAssocUsage = msgspec.field(default_factory=DbAssocUsage)
-    grp_tres_mins_ctld: list[int] = []
-    grp_tres_run_mins_ctld: list[int] = []
-    grp_tres_ctld: list[int] = []
-    max_tres_mins_ctld: list[int] = []
-    max_tres_run_mins_ctld: list[int] = []
-    max_tres_ctld: list[int] = []
-    max_tres_pn_ctld: list[int] = []
-
-    WIRE = (
-        Field("assoc", DbAssocMembers),
-        Field("usage", DbAssocUsage),
-        Field("grp_tres_mins_ctld", vector(u64)),
-        Field("grp_tres_run_mins_ctld", vector(u64)),
-        Field("grp_tres_ctld", vector(u64)),
-        Field("max_tres_mins_ctld", vector(u64)),
-        Field("max_tres_run_mins_ctld", vector(u64)),
-        Field("max_tres_ctld", vector(u64)),
-        Field("max_tres_pn_ctld", vector(u64)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from protocol.constants import MessageType
-from protocol.messages.accounting import DbUpdateObject
+from protocol.messages.accounting_usage import DbUpdateObject
 from protocol.messages.common import DependencyList, StepId
 from protocol.schema import Body, Field, If, Record, array, boolean, epoch, mem, message, rest, string, u16, u32, u64
 

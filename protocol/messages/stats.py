@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from protocol.constants import MessageType
-from protocol.messages.accounting import DbAssocWithUsage, DbQosWithUsage, DbUser
+from protocol.messages.accounting import DbUser
+from protocol.messages.accounting_usage import DbAssocWithUsage, DbQosWithUsage
 from protocol.messages.common import StepId
 from protocol.schema import (
     Field,

@@ -27,6 +27,7 @@ from protocol.schema import (
     Scalar,
     Simple,
     Switch,
+    Tail,
     Vector,
     Versioned,
 )
@@ -100,6 +101,8 @@ class Builder:
                     else self._value(record, "", inner, set(), version)
                     for index in range(_evaluate(count, record))
                 ]
+            case Tail(of=inner):
+                return self._scalar(inner, deciding=False)
             case Chain(flag=flag):
                 setattr(record, flag, 0)
                 return []
