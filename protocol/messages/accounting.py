@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import NO_VAL, NO_VAL16, MessageType
 from protocol.dbd_constants import (
     AdminLevel,
     AssocFlag,
@@ -101,35 +101,35 @@ class DbAssocMembers(Record):
     acct: str | None = None
     cluster: str | None = None
     comment: str | None = None
-    def_qos_id: int = 0
+    def_qos_id: int = NO_VAL
     flags: int = 0
-    shares_raw: int = 0
+    shares_raw: int = NO_VAL
     grp_tres_mins: str | None = None
     grp_tres_run_mins: str | None = None
     grp_tres: str | None = None
-    grp_jobs: int = 0
-    grp_jobs_accrue: int = 0
-    grp_submit_jobs: int = 0
-    grp_wall: int = 0
+    grp_jobs: int = NO_VAL
+    grp_jobs_accrue: int = NO_VAL
+    grp_submit_jobs: int = NO_VAL
+    grp_wall: int = NO_VAL
     id: int = 0
-    is_def: int = 0
-    lft: int = 0
+    is_def: int = NO_VAL16
+    lft: int = NO_VAL
     lineage: str | None = None
     max_tres_mins_pj: str | None = None
     max_tres_run_mins: str | None = None
     max_tres_pj: str | None = None
     max_tres_pn: str | None = None
-    max_jobs: int = 0
-    max_jobs_accrue: int = 0
-    min_prio_thresh: int = 0
-    max_submit_jobs: int = 0
-    max_wall_pj: int = 0
+    max_jobs: int = NO_VAL
+    max_jobs_accrue: int = NO_VAL
+    min_prio_thresh: int = NO_VAL
+    max_submit_jobs: int = NO_VAL
+    max_wall_pj: int = NO_VAL
     parent_acct: str | None = None
     parent_id: int = 0
     partition: str | None = None
-    priority: int = 0
+    priority: int = NO_VAL
     qos_list: list[str | None] | None = None
-    rgt: int = 0
+    rgt: int = NO_VAL
     uid: int = 0
     user: str | None = None
 
@@ -187,10 +187,10 @@ class DbCluster(Record):
     fed_feature_list: list[str | None] | None = None
     fed_name: str | None = None
     fed_id: int = 0
-    fed_state: int = 0
+    fed_state: int = NO_VAL
     fed_sync_recvd: int = 0
     fed_sync_sent: int = 0
-    flags: int = 0
+    flags: int = NO_VAL
     name: str | None = None
     nodes: str | None = None
     plugin_id_select: int = 0
@@ -343,7 +343,7 @@ class DbFederation(Record):
 
     has_name: int = 0
     name: str | None = None
-    flags: int = 0
+    flags: int = FederationFlag.NOTSET
     cluster_list: list[DbCluster] | None = None
 
     WIRE = (

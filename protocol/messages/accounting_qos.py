@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import NO_VAL, PreemptMode
+from protocol.constants import NO_VAL, NO_VAL16, PreemptMode
 from protocol.dbd_constants import QosFlag, ResourceFlag, ResourceType
 from protocol.schema import Field, If, Record, bits, double, epoch, list_of, string, u16, u32
 from protocol.wire import Bits
@@ -17,19 +17,22 @@ __all__ = [
 
 
 class DbQos(Record):
-    """A quality of service: limits, priority, what it preempts. Texts are `id=value` lists by TRES."""
+    """A quality of service: limits, priority, what it preempts.
+
+    A number that is NO_VAL says nothing, INFINITE that there is no limit; texts are `id=value` lists by TRES.
+    """
 
     description: str | None = None
     id: int = 0
-    flags: int = 0
-    grace_time: int = 0
+    flags: int = QosFlag.NOTSET
+    grace_time: int = NO_VAL
     grp_tres_mins: str | None = None
     grp_tres_run_mins: str | None = None
     grp_tres: str | None = None
-    grp_jobs: int = 0
-    grp_jobs_accrue: int = 0
-    grp_submit_jobs: int = 0
-    grp_wall: int = 0
+    grp_jobs: int = NO_VAL
+    grp_jobs_accrue: int = NO_VAL
+    grp_submit_jobs: int = NO_VAL
+    grp_wall: int = NO_VAL
     max_tres_mins_pj: str | None = None
     max_tres_run_mins_pa: str | None = None
     max_tres_run_mins_pu: str | None = None
@@ -37,24 +40,24 @@ class DbQos(Record):
     max_tres_pj: str | None = None
     max_tres_pn: str | None = None
     max_tres_pu: str | None = None
-    max_jobs_pa: int = 0
-    max_jobs_pu: int = 0
-    max_jobs_accrue_pa: int = 0
-    max_jobs_accrue_pu: int = 0
-    min_prio_thresh: int = 0
-    max_submit_jobs_pa: int = 0
-    max_submit_jobs_pu: int = 0
-    max_wall_pj: int = 0
+    max_jobs_pa: int = NO_VAL
+    max_jobs_pu: int = NO_VAL
+    max_jobs_accrue_pa: int = NO_VAL
+    max_jobs_accrue_pu: int = NO_VAL
+    min_prio_thresh: int = NO_VAL
+    max_submit_jobs_pa: int = NO_VAL
+    max_submit_jobs_pu: int = NO_VAL
+    max_wall_pj: int = NO_VAL
     min_tres_pj: str | None = None
     name: str | None = None
     preempt_bitstr: Bits | None = None
     preempt_list: list[str | None] | None = None
-    preempt_mode: int = 0
-    preempt_exempt_time: int = 0
-    priority: int = 0
-    usage_factor: float = 0.0
-    usage_thres: float = 0.0
-    limit_factor: float = 0.0
+    preempt_mode: int = NO_VAL16
+    preempt_exempt_time: int = NO_VAL
+    priority: int = NO_VAL
+    usage_factor: float = float(NO_VAL)
+    usage_thres: float = float(NO_VAL)
+    limit_factor: float = float(NO_VAL)
 
     WIRE = (
         Field("description", string),

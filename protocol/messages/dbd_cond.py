@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import DbdMessageType, PreemptMode
+from protocol.constants import NO_VAL, DbdMessageType, PreemptMode
 from protocol.dbd_constants import (
     AccountFlag,
     AdminLevel,
@@ -240,7 +240,7 @@ class DbResCond(Record):
 
     cluster_list: list[str | None] | None = None
     description_list: list[str | None] | None = None
-    flags: int = 0
+    flags: int = ResourceFlag.NOTSET
     format_list: list[str | None] | None = None
     id_list: list[str | None] | None = None
     manager_list: list[str | None] | None = None
@@ -295,7 +295,7 @@ class DbClusterCond(Record):
     classification: int = 0
     cluster_list: list[str | None] | None = None
     federation_list: list[str | None] | None = None
-    flags: int = 0
+    flags: int = NO_VAL
     format_list: list[str | None] | None = None
     plugin_id_select_list: list[str | None] | None = None
     rpc_version_list: list[str | None] | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import DbdMessageType, ReservationFlag
+from protocol.constants import NO_VAL, DbdMessageType, ReservationFlag
 from protocol.dbd_constants import DbJobFlag, EventCondFlag, EventType, JobCondFlag, PurgeFlag
 from protocol.messages.common import SelectedStep
 from protocol.schema import Field, Record, epoch, list_of, message, string, u16, u32, u64
@@ -150,7 +150,7 @@ class DbJobCond(Record):
     constraint_list: list[str | None] | None = None
     cpus_max: int = 0
     cpus_min: int = 0
-    db_flags: int = 0
+    db_flags: int = DbJobFlag.NOTSET
     exitcode: int = 0
     flags: int = 0
     format_list: list[str | None] | None = None
@@ -212,15 +212,15 @@ class DbArchiveCond(Record):
     archive_dir: str | None = None
     archive_script: str | None = None
     job_cond: DbJobCond = msgspec.field(default_factory=DbJobCond)
-    purge_event: int = 0
-    purge_job: int = 0
-    purge_resv: int = 0
-    purge_step: int = 0
-    purge_suspend: int = 0
-    purge_txn: int = 0
-    purge_usage: int = 0
-    purge_jobscript: int = 0
-    purge_jobenv: int = 0
+    purge_event: int = NO_VAL
+    purge_job: int = NO_VAL
+    purge_resv: int = NO_VAL
+    purge_step: int = NO_VAL
+    purge_suspend: int = NO_VAL
+    purge_txn: int = NO_VAL
+    purge_usage: int = NO_VAL
+    purge_jobscript: int = NO_VAL
+    purge_jobenv: int = NO_VAL
 
     WIRE = (
         Field("archive_dir", string),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import DbdMessageType, JobReason, JobState, NodeState, TaskDistribution
+from protocol.constants import INFINITE, NO_VAL, DbdMessageType, JobReason, JobState, NodeState, TaskDistribution
 from protocol.dbd_constants import ClusterFlag, DbJobFlag, NodeStateChange
 from protocol.messages.common import StepId
 from protocol.messages.steps import JobAccounting
@@ -32,7 +32,7 @@ class DbdJobStart(Record):
     alloc_nodes: int = 0
     array_job_id: int = 0
     array_max_tasks: int = 0
-    array_task_id: int = 0
+    array_task_id: int = NO_VAL
     array_task_str: str | None = None
     array_task_pending: int = 0
     assoc_id: int = 0
@@ -53,7 +53,7 @@ class DbdJobStart(Record):
     nodes: str | None = None
     node_inx: str | None = None
     het_job_id: int = 0
-    het_job_offset: int = 0
+    het_job_offset: int = NO_VAL
     oversubscribe: int = 0
     partition: str | None = None
     priority: int = 0
@@ -153,7 +153,7 @@ class DbdJobComplete(Record):
     job_id: int = 0
     job_state: int = 0
     nodes: str | None = None
-    req_uid: int = 0
+    req_uid: int = INFINITE
     start_time: int = 0
     submit_time: int = 0
     system_comment: str | None = None
@@ -248,9 +248,9 @@ class DbdStepStart(Record):
     node_cnt: int = 0
     start_time: int = 0
     job_submit_time: int = 0
-    req_cpufreq_min: int = 0
-    req_cpufreq_max: int = 0
-    req_cpufreq_gov: int = 0
+    req_cpufreq_min: int = NO_VAL
+    req_cpufreq_max: int = NO_VAL
+    req_cpufreq_gov: int = NO_VAL
     step_id: StepId = msgspec.field(default_factory=StepId)
     cwd: str | None = None
     state: int = 0
@@ -301,7 +301,7 @@ class DbdStepComplete(Record):
     jobacct: JobAccounting = msgspec.field(default_factory=JobAccounting)
     job_submit_time: int = 0
     job_tres_alloc_str: str | None = None
-    req_uid: int = 0
+    req_uid: int = INFINITE
     start_time: int = 0
     state: int = 0
     step_id: StepId = msgspec.field(default_factory=StepId)

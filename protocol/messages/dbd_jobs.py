@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import JobReason, JobState, TaskDistribution
+from protocol.constants import INFINITE, NO_VAL, JobReason, JobState, TaskDistribution
 from protocol.dbd_constants import DbJobFlag
 from protocol.messages.common import StepId
 from protocol.schema import Field, Record, array, double, epoch, string, u16, u32, u64
@@ -73,7 +73,7 @@ class DbStep(Record):
     req_cpufreq_min: int = 0
     req_cpufreq_max: int = 0
     req_cpufreq_gov: int = 0
-    requid: int = 0
+    requid: int = INFINITE
     stats: DbStepStats = msgspec.field(default_factory=DbStepStats)
     start: int = 0
     state: int = 0
@@ -138,7 +138,7 @@ class DbJob(Record):
     alloc_nodes: int = 0
     array_job_id: int = 0
     array_max_tasks: int = 0
-    array_task_id: int = 0
+    array_task_id: int = NO_VAL
     array_task_str: str | None = None
     associd: int = 0
     blockid: str | None = None
@@ -160,13 +160,13 @@ class DbJob(Record):
     gid: int = 0
     jobid: int = 0
     jobname: str | None = None
-    lft: int = 0
+    lft: int = NO_VAL
     licenses: str | None = None
     lineage: str | None = None
     mcs_label: str | None = None
     nodes: str | None = None
     het_job_id: int = 0
-    het_job_offset: int = 0
+    het_job_offset: int = NO_VAL
     oversubscribe: str | None = None
     partition: str | None = None
     priority: int = 0
@@ -174,10 +174,10 @@ class DbJob(Record):
     qos_req: str | None = None
     req_cpus: int = 0
     req_mem: int = 0
-    requid: int = 0
+    requid: int = INFINITE
     restart_cnt: int = 0
     resv_name: str | None = None
-    resvid: int = 0
+    resvid: int = NO_VAL
     resv_req: str | None = None
     script: str | None = None
     sluid: int = 0

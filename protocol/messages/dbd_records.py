@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.constants import DbdMessageType, NodeState, ReservationFlag
+from protocol.constants import NO_VAL, DbdMessageType, NodeState, ReservationFlag
 from protocol.dbd_constants import AccountFlag, DbdConfFlag, EventType, PersistFlag, PurgeFlag
 from protocol.messages.accounting import DbAssocMembers, DbCoord, DbTresNoalloc
 from protocol.schema import Field, Record, double, epoch, list_of, message, string, u16, u32, u64
@@ -186,15 +186,15 @@ class DbdConf(Record):
     parameters: str | None = None
     persist_conn_rc_flags: int = 0
     pid_file: str | None = None
-    purge_event: int = 0
-    purge_job: int = 0
-    purge_resv: int = 0
-    purge_step: int = 0
-    purge_suspend: int = 0
-    purge_txn: int = 0
-    purge_usage: int = 0
-    purge_jobscript: int = 0
-    purge_jobenv: int = 0
+    purge_event: int = NO_VAL
+    purge_job: int = NO_VAL
+    purge_resv: int = NO_VAL
+    purge_step: int = NO_VAL
+    purge_suspend: int = NO_VAL
+    purge_txn: int = NO_VAL
+    purge_usage: int = NO_VAL
+    purge_jobscript: int = NO_VAL
+    purge_jobenv: int = NO_VAL
     storage_loc: str | None = None
     storage_pass_script: str | None = None
     storage_user: str | None = None
