@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from protocol.constants import MessageType
+from protocol.dbd_constants import PersistFlag, PersistType
+from protocol.errno import Errno
 from protocol.messages.accounting import DbCluster
 from protocol.schema import Field, If, Record, message, string, u8, u16, u32
 
@@ -19,7 +21,7 @@ __all__ = [
 
 @message(MessageType.REQUEST_PERSIST_INIT, MessageType.REQUEST_PERSIST_INIT_TLS)
 class PersistInit(Record):
-    """Body of REQUEST_PERSIST_INIT, REQUEST_PERSIST_INIT_TLS."""
+    """Opening of a persistent connection; `version` is the newest that the client speaks, whatever the header says."""
 
     version: int = 0
     cluster_name: str | None = None
@@ -29,14 +31,17 @@ class PersistInit(Record):
     WIRE = (
         Field("version", u16),
         Field("cluster_name", string),
-        Field("persist_type", u16),
+        Field("persist_type", u16, means=PersistType),
         Field("port", u16),
     )
 
 
 @message(MessageType.PERSIST_RC)
 class PersistReply(Record):
-    """Body of PERSIST_RC."""
+    """Answer to the opening of a persistent connection, and to any message on it that has no answer of its own.
+
+    `ret_info` is the version in which both go on, or the number of the message that is answered.
+    """
 
     comment: str | None = None
     flags: int = 0
@@ -45,8 +50,8 @@ class PersistReply(Record):
 
     WIRE = (
         Field("comment", string),
-        Field("flags", u16),
-        Field("rc", u32),
+        Field("flags", u16, means=PersistFlag),
+        Field("rc", u32, means=Errno),
         Field("ret_info", u16),
     )
 
