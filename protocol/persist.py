@@ -114,7 +114,7 @@ class _Connection:
             self._reader.feed(data)
 
     def receive_eof(self) -> None:
-        """The peer closed; say so once `next_event` has nothing more. Raises DecodeError when it was inside a message."""
+        """The peer closed (say so once `next_event` has nothing more). Raises DecodeError inside a message."""
         missing = self._reader.missing if self._reader.pending and not self.left else 0
         self.state = State.FAILED if missing else State.CLOSED
         if missing:

@@ -46,6 +46,42 @@ def recorded_frames(version: str) -> list[bytes]:
     return list(reader)
 
 
+DBD_VERSIONS = ("22.05", "24.11", "26.05")
+
+
+@cache
+def recorded_openings(version: str) -> list[bytes]:
+    """Frames of REQUEST_PERSIST_INIT as the accounting daemon got them, without length and leading number."""
+    return [data[2:] for data in _persistent(version) if data[:2] == b"\x19\x64"]
+
+
+@cache
+def recorded_messages(version: str) -> list[tuple[int, bytes]]:
+    """Number and body of messages on persistent connections: every type, small, middling and large."""
+    messages = ((int.from_bytes(data[:2], "big"), data[2:]) for data in _persistent(version))
+    return [(number, body) for number, body in messages if number != 6500]
+
+
+@cache
+def recorded_conversations(version: str) -> list[list[tuple[bool, bytes]]]:
+    """Whole persistent connections from their opening on: whether the client sent it, and the bytes of a message."""
+    data, conversations, offset = (DATA / f"conversations-{version}.bin").read_bytes(), [], 0
+    while offset < len(data):
+        if data[offset : offset + 1] == b"=":
+            conversations.append([])
+            offset += 1
+        end = offset + 5 + int.from_bytes(data[offset + 1 : offset + 5], "big")
+        conversations[-1].append((data[offset : offset + 1] == b">", data[offset + 1 : end]))
+        offset = end
+    return conversations
+
+
+def _persistent(version: str) -> list[bytes]:
+    reader = FrameReader()
+    reader.feed((DATA / f"dbd-{version}.bin").read_bytes())
+    return list(reader)
+
+
 class Builder:
     """Makes records that a version can carry, from a seeded source of randomness."""
 
