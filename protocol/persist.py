@@ -6,9 +6,10 @@
 
 The opening frame (REQUEST_PERSIST_INIT) carries the only credential and, in its body, the newest version that the
 client speaks; its header may stand in an older one, for a first contact. The server answers PERSIST_RC: return code 0
-and the version in which both go on, the older of the two, or an error. From then on there is neither header nor
-credential. To the accounting daemon the numbers are `DbdMessageType`, between controllers (and from the accounting
-daemon to a controller) they are `MessageType`.
+and the version in which both go on, the older of the two, or an error. (An accounting daemon has to be as new as its
+clients: those of 24.11 were seen to go on in their own version whatever they were told.) From then on there is neither
+header nor credential. To the accounting daemon the numbers are `DbdMessageType`, between controllers (and from the
+accounting daemon to a controller) they are `MessageType`.
 
 Each request has one answer, in order, but for the last: DBD_FINI that announces the close needs none (Slurm's daemon
 may still give one; a client that closed drops it). What clients of the accounting daemon change is final only after a

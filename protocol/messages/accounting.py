@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import NO_VAL, NO_VAL16, MessageType
+from protocol.constants import NO_VAL, NO_VAL16, MessageType, Tres
 from protocol.dbd_constants import (
     AdminLevel,
     AssocFlag,
@@ -43,7 +43,7 @@ class DbTresNoalloc(Record):
     WIRE = (
         Field("alloc_secs", u64, unit="s"),
         Field("count", u64),
-        Field("id", u32),
+        Field("id", u32, means=Tres),
         Field("name", string),
         Field("type", string),
     )

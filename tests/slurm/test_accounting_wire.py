@@ -1,0 +1,105 @@
+"""Slurm's own accounting clients read what we write, and we read what they write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm import roots
+from tests.slurm.sandbox import CLUSTER_DIR, MUNGE_KEY, Sandbox
+from tests.slurm.slurm_conf import slurm_conf
+
+REPOSITORY = Path(__file__).parent.parent.parent
+PORT = 6819
+LOG = f"{CLUSTER_DIR}/accounting.log"
+ACCOUNTING = f"""\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={PORT}
+"""
+
+pytestmark = pytest.mark.slurm
+
+
+def why_not(release: str) -> str | None:
+    if os.geteuid() != 0:
+        return "namespaces and users of their own need root"
+    for program in ("sacctmgr", "sacct", "munged", "unshare", "nsenter", "ip"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (slurm-client, munge, util-linux, iproute2)"
+    if release != "22.05" and not roots.ready():
+        return f"no Slurm {release} in {roots.directory()}: python -m tests.slurm.roots makes it"
+    return None
+
+
+class Site:
+    """A sandbox with our accounting daemon in it, and clients of one release."""
+
+    def __init__(self, release: str) -> None:
+        self.foreign = release != "22.05"
+        self.sandbox = Sandbox(roots.directory() if self.foreign else None)
+        self.sandbox.write("/etc/slurm/slurm.conf", slurm_conf() + ACCOUNTING)
+        daemon = [sys.executable, "-m", "tests.slurm.accounting_daemon", MUNGE_KEY, str(PORT)]
+        self.sandbox.spawn(daemon, LOG, env={"PYTHONPATH": str(REPOSITORY)})
+        deadline = time.monotonic() + 20
+        while "listening" not in self.heard():
+            assert time.monotonic() < deadline, self.heard()
+            time.sleep(0.02)
+
+    def heard(self) -> str:
+        return self.sandbox.read(LOG)
+
+    def says(self, command: str, user: str = "root") -> list[str]:
+        outcome = self.sandbox.run(command, user, foreign=self.foreign)
+        assert outcome.exit == 0, (outcome, self.heard())
+        return outcome.stdout.splitlines()
+
+
+@pytest.fixture(scope="module", params=["22.05", pytest.param("24.11", marks=pytest.mark.trixie)])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    if reason := why_not(request.param):
+        pytest.skip(reason)
+    site = Site(request.param)
+    yield site
+    site.sandbox.close()
+
+
+def test_sacctmgr_prints_users_associations_accounts_and_qos(site):
+    assert site.says("sacctmgr -nP list user format=user,defaultaccount,admin") == [
+        "root|root|Administrator",
+        "alice|proj1|None",
+    ]
+    assert site.says("sacctmgr -nP list account format=account,descr,org") == ["proj1|first|lab"]
+    assert "testc|proj1|alice|20|50|01:30:00" in site.says(
+        "sacctmgr -nP list assoc format=cluster,account,user,share,maxjobs,maxwall"
+    )
+    assert site.says("sacctmgr -nP list qos format=name,priority,flags,maxwall,maxtrespu,maxjobspu,gracetime") == [
+        "normal|7|DenyOnLimit,NoDecay|1-00:00:00|cpu=16|20|00:00:30"
+    ]
+
+
+def test_sacct_prints_a_job_and_its_step(site):
+    columns = "jobid,jobname,user,account,state,exitcode,elapsed,alloccpus,timelimit,nodelist"
+    assert site.says(f"sacct -nP -j 70001 -o {columns}", "alice") == [
+        "70001|train|alice|proj1|FAILED|2:0|00:01:05|2|01:30:00|n1",
+        "70001.0|hostname||proj1|FAILED|2:0|00:00:03|2||n1",
+    ]
+    assert "opened by 1001 in" in site.heard()
+
+
+def test_what_a_client_changes_arrives_as_it_was_meant_and_is_committed(site):
+    site.says("sacctmgr -i add account proj9 parent=root organization=lab description=ninth cluster=testc")
+    site.says("sacctmgr -i modify user alice where account=proj1 set maxjobs=7")
+    heard = site.heard()
+    assert ("acct_list=['proj9']" if site.foreign else "name='proj9'") in heard
+    assert "organization='lab'" in heard
+    change = next(line for line in heard.splitlines() if line.startswith("DBD_MODIFY_ASSOCS"))
+    assert "user_list=['alice']" in change and "acct_list=['proj1']" in change and "max_jobs=7," in change
+    assert "max_submit_jobs=4294967294," in change
+    assert "DBD_FINI DbdFini(close_conn=0, commit=1)" in heard
