@@ -16,7 +16,7 @@ from pathlib import Path
 from protocol import versions
 from protocol.auth import MungeKey, authenticate
 from protocol.codec import message_name
-from protocol.constants import INFINITE, JobState, Tres
+from protocol.constants import INFINITE, JobState, MessageType, Tres
 from protocol.constants import DbdMessageType as Dbd
 from protocol.dbd_constants import AdminLevel, QosFlag
 from protocol.messages import (
@@ -27,9 +27,15 @@ from protocol.messages import (
     DbdAccounts,
     DbdAssocs,
     DbdClusters,
+    DbdFederations,
+    DbdIdRc,
+    DbdIdRcs,
     DbdJobs,
+    DbdJobStart,
+    DbdJobStarts,
     DbdLines,
     DbdQosList,
+    DbdResources,
     DbdTres,
     DbdUsers,
     DbdWckeys,
@@ -38,8 +44,10 @@ from protocol.messages import (
     DbStep,
     DbTresNoalloc,
     DbUser,
+    PersistReply,
     StepId,
 )
+from protocol.nested import Message, pack_messages, unpack_messages
 from protocol.persist import Opening, PersistServer, Request
 
 START_S = 1_700_000_000
@@ -132,7 +140,8 @@ QOS = DbQos(
     max_tres_pu="1=16", max_jobs_pu=20,
 )  # fmt: skip
 CLUSTER = DbCluster(name="testc", control_host="127.0.0.1", control_port=6817, dimensions=1, flags=0, fed_state=0)
-TRES = [DbTresNoalloc(id=tres, type=tres.name.lower()) for tres in Tres if tres.name != "FS_DISK"]
+TRES = [DbTresNoalloc(id=tres, type=tres.name.lower()) for tres in Tres if tres is not Tres.FS_DISK]
+TRES.append(DbTresNoalloc(id=Tres.FS_DISK, type="fs", name="disk"))
 
 ANSWERS = {
     Dbd.DBD_GET_CLUSTERS: (Dbd.DBD_GOT_CLUSTERS, DbdClusters([CLUSTER])),
@@ -140,6 +149,8 @@ ANSWERS = {
     Dbd.DBD_GET_USERS: (Dbd.DBD_GOT_USERS, DbdUsers(USERS)),
     Dbd.DBD_GET_ASSOCS: (Dbd.DBD_GOT_ASSOCS, DbdAssocs(ASSOCS)),
     Dbd.DBD_GET_QOS: (Dbd.DBD_GOT_QOS, DbdQosList([QOS])),
+    Dbd.DBD_GET_RES: (Dbd.DBD_GOT_RES, DbdResources([])),
+    Dbd.DBD_GET_FEDERATIONS: (Dbd.DBD_GOT_FEDERATIONS, DbdFederations([])),
     Dbd.DBD_GET_WCKEYS: (Dbd.DBD_GOT_WCKEYS, DbdWckeys([])),
     Dbd.DBD_GET_JOBS_COND: (Dbd.DBD_GOT_JOBS, DbdJobs([JOB])),
     Dbd.DBD_GET_ACCOUNTS: (
@@ -149,15 +160,30 @@ ANSWERS = {
 }
 
 
-def answer(server: PersistServer, request: Request) -> bytes:
-    """What this daemon says to a request."""
+def answered(request: Message) -> Message:
+    """What this daemon says to one request."""
+    match request.record:
+        case DbdJobStart(job_id=job_id):
+            return Message(Dbd.DBD_ID_RC, DbdIdRc(job_id=job_id, db_index=job_id))
+        case DbdJobStarts(items=jobs):
+            return Message(Dbd.DBD_GOT_MULT_JOB_START, DbdIdRcs([answered(Message(0, job)).record for job in jobs]))
     if request.number in ANSWERS:
-        return server.answer(*ANSWERS[Dbd(request.number)])
+        return Message(*ANSWERS[Dbd(request.number)])
     if "_MODIFY_" in message_name(request.number) or "_REMOVE_" in message_name(request.number):
-        return server.answer(Dbd.DBD_GOT_LIST, DbdLines(["  what was to be changed"]))
-    if request.number in (Dbd.DBD_ADD_ACCOUNTS_COND, Dbd.DBD_ADD_USERS_COND):
-        return server.reply(0, " Added as asked\n")
-    return server.reply()
+        return Message(Dbd.DBD_GOT_LIST, DbdLines(["  what was to be changed"]))
+    return Message(MessageType.PERSIST_RC, PersistReply(ret_info=request.number))
+
+
+def answer(server: PersistServer, request: Message) -> bytes:
+    """What this daemon says to a request, which may be many in one."""
+    print(f"{message_name(request.number)} {request.record!r}", flush=True)
+    if request.number != Dbd.DBD_SEND_MULT_MSG:
+        told = answered(request)
+        return server.answer(told.number, told.record)
+    many = unpack_messages(request.record, server.version)
+    for one in many:
+        print(f"{message_name(one.number)} {one.record!r}", flush=True)
+    return server.answer(Dbd.DBD_GOT_MULT_MSG, pack_messages(map(answered, many), server.version))
 
 
 def serve(peer: socket.socket, key: MungeKey) -> None:
@@ -173,8 +199,7 @@ def serve(peer: socket.socket, key: MungeKey) -> None:
                         print(f"opened by {who.uid} in {versions.name(version)}", flush=True)
                         peer.sendall(server.accept(version))
                     case Request(number=number, record=record):
-                        print(f"{message_name(number)} {record!r}", flush=True)
-                        peer.sendall(answer(server, event))
+                        peer.sendall(answer(server, Message(number, record)))
 
 
 def main(key_file: str, port: str) -> None:

@@ -22,6 +22,7 @@ ACCOUNTING = f"""\
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={PORT}
+AccountingStorageEnforce=associations
 """
 
 pytestmark = pytest.mark.slurm
@@ -30,9 +31,9 @@ pytestmark = pytest.mark.slurm
 def why_not(release: str) -> str | None:
     if os.geteuid() != 0:
         return "namespaces and users of their own need root"
-    for program in ("sacctmgr", "sacct", "munged", "unshare", "nsenter", "ip"):
+    for program in ("sacctmgr", "sacct", "slurmctld", "munged", "unshare", "nsenter", "ip"):
         if shutil.which(program) is None:
-            return f"{program} is not installed (slurm-client, munge, util-linux, iproute2)"
+            return f"{program} is not installed (slurm-client, slurmctld, munge, util-linux, iproute2)"
     if release != "22.05" and not roots.ready():
         return f"no Slurm {release} in {roots.directory()}: python -m tests.slurm.roots makes it"
     return None
@@ -47,13 +48,18 @@ class Site:
         self.sandbox.write("/etc/slurm/slurm.conf", slurm_conf() + ACCOUNTING)
         daemon = [sys.executable, "-m", "tests.slurm.accounting_daemon", MUNGE_KEY, str(PORT)]
         self.sandbox.spawn(daemon, LOG, env={"PYTHONPATH": str(REPOSITORY)})
-        deadline = time.monotonic() + 20
-        while "listening" not in self.heard():
-            assert time.monotonic() < deadline, self.heard()
-            time.sleep(0.02)
+        self.hears("listening")
 
     def heard(self) -> str:
         return self.sandbox.read(LOG)
+
+    def hears(self, text: str, deadline_s: float = 20) -> str:
+        """The first line with `text` that the daemon printed or prints."""
+        until = time.monotonic() + deadline_s
+        while not (lines := [line for line in self.heard().splitlines() if text in line]):
+            assert time.monotonic() < until, f"{text!r} did not come: {self.heard()}"
+            time.sleep(0.02)
+        return lines[0]
 
     def says(self, command: str, user: str = "root") -> list[str]:
         outcome = self.sandbox.run(command, user, foreign=self.foreign)
@@ -103,3 +109,18 @@ def test_what_a_client_changes_arrives_as_it_was_meant_and_is_committed(site):
     assert "user_list=['alice']" in change and "acct_list=['proj1']" in change and "max_jobs=7," in change
     assert "max_submit_jobs=4294967294," in change
     assert "DBD_FINI DbdFini(close_conn=0, commit=1)" in heard
+
+
+def test_a_real_controller_registers_takes_our_records_and_reports_its_jobs(site):
+    site.says("mkdir -p /mnt/cluster/state")
+    site.sandbox.spawn(["slurmctld", "-D"], f"{CLUSTER_DIR}/slurmctld.log", foreign=site.foreign)
+    assert "port=6817" in site.hears("DBD_REGISTER_CTLD")
+    assert "cluster_nodes='n[1-4]'" in site.hears("DBD_CLUSTER_TRES")
+    site.says("until scontrol ping | grep -q UP; do sleep 0.05; done")
+    assert site.says("sbatch --parsable --hold -A proj1 -J held --wrap true", "alice") == ["70000"]
+    start = site.hears("DbdJobStart(")
+    assert "job_id=70000" in start and "assoc_id=4," in start and "name='held'" in start and "uid=1001" in start
+    site.says("scancel 70000", "alice")
+    assert "job_state=4" in site.hears("DBD_JOB_COMPLETE")
+    refused = site.sandbox.run("sbatch -A nowhere --wrap true", "alice", foreign=site.foreign)
+    assert "Invalid account" in refused.stderr
