@@ -28,6 +28,7 @@ __all__ = [
     "FederationState",
     "JobCondFlag",
     "NodeStateChange",
+    "Oversubscribe",
     "PersistFlag",
     "PersistType",
     "ProblemType",
@@ -128,6 +129,14 @@ class NodeStateChange(IntEnum):
     DOWN = 1
     UP = 2
     UPDATE = 3
+
+
+class Oversubscribe(IntEnum):
+    """Whether a job shares its resources (26.05)."""
+
+    NO = 0
+    YES = 1
+    OK = 2
 
 
 class RollupInterval(IntEnum):

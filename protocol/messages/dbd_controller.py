@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from protocol.constants import INFINITE, NO_VAL, DbdMessageType, JobReason, JobState, NodeState, TaskDistribution
-from protocol.dbd_constants import ClusterFlag, DbJobFlag, NodeStateChange
+from protocol.dbd_constants import ClusterFlag, DbJobFlag, NodeStateChange, Oversubscribe
 from protocol.messages.common import StepId
 from protocol.messages.steps import JobAccounting
 from protocol.schema import Field, Record, epoch, message, string, u8, u16, u32, u64
@@ -108,7 +108,7 @@ class DbdJobStart(Record):
         Field("node_inx", string),
         Field("het_job_id", u32),
         Field("het_job_offset", u32),
-        Field("oversubscribe", u8, since="26.05"),
+        Field("oversubscribe", u8, since="26.05", means=Oversubscribe),
         Field("partition", string),
         Field("priority", u32),
         Field("qos_id", u32),

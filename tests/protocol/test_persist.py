@@ -361,3 +361,30 @@ def test_what_the_state_does_not_allow_is_our_own_fault():
         server.reply()
     with pytest.raises(PersistError, match="accepted before"):
         server.refuse(1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([*Dbd, MessageType.PERSIST_RC]), st.binary(max_size=60)), max_size=4))
+def test_garbage_gives_requests_or_decode_errors(messages):
+    _, server = connected()
+    server.receive_data(b"".join(message(number, body) for number, body in messages))
+    while server.state is State.OPEN:
+        try:
+            if server.next_event() is None:
+                break
+        except DecodeError as error:
+            assert error.message
+    assert server.state in (State.OPEN, State.CLOSED) and len(server.waiting) <= len(messages)
+
+
+@settings(max_examples=200, deadline=None)
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_bit_that_fell_over_in_an_opening_gives_an_opening_or_a_decode_error(place, bit):
+    data = bytearray(PersistClient().initiate(INIT, ROOT, 1000))
+    data[place % len(data)] ^= 1 << bit
+    server = PersistServer()
+    try:
+        server.receive_data(bytes(data))
+        assert isinstance(server.next_event(), Opening | None)
+    except DecodeError:
+        assert server.state is State.FAILED
