@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from flurm.config import Config, ConfigError, find_file, load
 
 CONTROL_SOCKET = "flurm.sock"
+STREAM_TIMEOUT_S = 30.0
 
 
 def read_config(path: Path | None) -> Config:
@@ -49,6 +51,22 @@ def ask(
         connection.request(method, path, json.dumps(body) if body is not None else None)
         return json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotRunning(str(error)) from error
+    finally:
+        connection.close()
+
+
+def stream(config: Config, path: str) -> Iterator[str]:
+    """Lines from the running controller as they come. Raises NotRunning, ClickException for an error it tells."""
+    connection = _UnixConnection(Path(config.state_dir) / CONTROL_SOCKET, STREAM_TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise click.ClickException(json.loads(answer.read())["error"])
+        while line := answer.readline():
+            yield line.decode().rstrip("\n")
+    except (OSError, http.client.HTTPException) as error:
         raise NotRunning(str(error)) from error
     finally:
         connection.close()

@@ -14,6 +14,7 @@ from rich.tree import Tree
 
 from flurm.cli.common import NotRunning, ask, not_running, read_config
 from flurm.cli.main import config_option
+from flurm.cli.top import processes, rates, size
 from flurm.config import Config
 
 WIDTH = 200
@@ -25,11 +26,15 @@ WIDTH = 200
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--watch", is_flag=True, help="Print anew every second until interrupted.")
 def command(config_path: Path | None, as_json: bool, watch: bool) -> None:
-    """Show the supervision tree: state, restarts, uptime and mailbox of every process."""
+    """Show the supervision tree: state, restarts, uptime, mailbox, messages and memory of every process."""
     config = read_config(config_path)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    before: dict[str, dict[str, Any]] = {}
+    before_s = 0.0
     while True:
-        roots = _fetch(config)
+        roots, began_s = _fetch(config), time.monotonic()
+        used = processes(config)
+        _add_usage(roots, rates(before, used, began_s - before_s) if before else used)
         if as_json:
             click.echo(json.dumps(roots, indent=2))
         else:
@@ -39,6 +44,7 @@ def command(config_path: Path | None, as_json: bool, watch: bool) -> None:
                 console.print(_draw(root, None))
         if not watch:
             return
+        before, before_s = used, began_s
         time.sleep(1)
 
 
@@ -48,6 +54,16 @@ def _fetch(config: Config) -> list[dict[str, Any]]:
     except NotRunning as error:
         raise not_running(config) from error
     return roots
+
+
+def _add_usage(rows: list[dict[str, Any]], used: dict[str, dict[str, Any]]) -> None:
+    """Put memory and messages per second beside each process; the average of its life where nothing is compared."""
+    for row in rows:
+        usage = used.get(row["pid"], {})
+        row["memory"] = usage.get("memory", 0)
+        average = row["handled"] / row["uptime_s"] if row["uptime_s"] else 0.0
+        row["messages_per_s"] = round(usage.get("messages", average), 1)
+        _add_usage(row["children"], used)
 
 
 def _draw(row: dict[str, Any], parent: Tree | None) -> Tree:
@@ -68,6 +84,7 @@ def _line(row: dict[str, Any]) -> str:
     facts.append(f"restarts {row['restarts']}")
     if row["kind"] == "worker":
         facts += [f"mailbox {row['mailbox']}", f"handled {row['handled']}"]
+        facts += [f"{row['messages_per_s']:g}/s", size(row["memory"])]
     label = row["id"] if row["name"] in (None, row["id"]) else row["name"]
     return f"{label}  " + "  ".join(facts)
 
