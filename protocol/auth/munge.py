@@ -8,25 +8,33 @@ that all hosts of a cluster share. Its text is `MUNGE:<base64>:`, inside are
     salt, address, time, ttl, uid, gid, restrictions, payload      encrypted, optionally compressed before
 
 with k1 = SHA-1(key "1"), k2 = SHA-1(key "2"), MAC = HMAC(k2, clear part + inner part), cipher key = HMAC(k1, MAC).
-What is written here is what munged writes by default (AES-128-CBC, SHA-256, no compression); what it writes on
-request is read too. The caller tells the time and keeps the `ReplayCache`.
+What is written here unless told otherwise is what munged writes by default (AES-128-CBC, SHA-256, no compression); the
+other means are in `munge_means`. The caller tells the time and keeps the `ReplayCache`.
 """
 
 from __future__ import annotations
 
 import binascii
-import bz2
 import hashlib
 import hmac
 import os
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from struct import Struct
 from struct import error as StructError
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from protocol.auth.munge_means import (
+    CIPHERS,
+    MACS,
+    ZIPS,
+    CipherKind,
+    CipherType,
+    MacType,
+    ZipType,
+    compress,
+    decompress,
+)
 from protocol.errors import ProtocolError
 
 __all__ = [
@@ -43,6 +51,10 @@ __all__ = [
     "ReplayedCredential",
     "RestrictedCredential",
     "RewoundCredential",
+    "UnsupportedMeans",
+    "check_age",
+    "check_means",
+    "check_reader",
     "inspect",
     "seal",
     "unseal",
@@ -55,17 +67,10 @@ MAX_TTL_S = 3600
 
 _PREFIX, _SUFFIX = "MUNGE:", ":"
 _VERSION = 3
-_AES128, _AES256 = 4, 5
-_KEY_SIZES = {_AES128: 16, _AES256: 32}
-_MACS = {2: ("md5", 16), 3: ("sha1", 20), 5: ("sha256", 32), 6: ("sha512", 64)}
-_BZLIB, _ZLIB = 2, 3
-_BLOCK = 16
 _SALT = 8
 _INNER = Struct(">6I")
 _U32 = Struct(">I")
-_ZIP_HEADER = Struct(">II")
-_ZIP_MAGIC = 0xCACACACA
-_MAX_PAYLOAD = 1 << 20
+_MAX_INNER = (1 << 20) + 1024
 
 
 class CredentialError(ProtocolError):
@@ -74,6 +79,14 @@ class CredentialError(ProtocolError):
 
 class MalformedCredential(CredentialError):
     """Not the text of a credential, or one made with means that are not supported."""
+
+
+class UnsupportedMeans(MalformedCredential):
+    """Made, or to be made, with means that do not exist; `part` is "version", "cipher", "mac" or "zip"."""
+
+    def __init__(self, part: str, detail: str) -> None:
+        super().__init__(f"unsupported MUNGE {part}: {detail}")
+        self.part = part
 
 
 class ForgedCredential(CredentialError):
@@ -112,7 +125,7 @@ class MungeKey:
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """What an opened credential says. `mac` identifies it."""
+    """What an opened credential says. `mac` identifies it, `means` are its cipher, MAC and compression."""
 
     uid: int
     gid: int
@@ -124,6 +137,7 @@ class Credential(msgspec.Struct, frozen=True):
     addr: bytes = b""
     realm: bytes = b""
     mac: bytes = b""
+    means: tuple[int, int, int] = (CipherType.AES128, MacType.SHA256, ZipType.NONE)
 
 
 class ReplayCache:
@@ -166,20 +180,33 @@ def seal(
     uid_restriction: int = ANY,
     gid_restriction: int = ANY,
     addr: bytes = b"\x7f\0\0\1",
+    realm: bytes = b"",
+    cipher: int = CipherType.AES128,
+    mac: int = MacType.SHA256,
+    compression: int = ZipType.NONE,
     random: Callable[[int], bytes] = os.urandom,
 ) -> str:
-    """A credential for `payload`. `addr` is the packed IPv4 address of the maker, `random(n)` gives n random bytes."""
-    noise = random(_BLOCK + _SALT)
-    iv, salt = noise[:_BLOCK], noise[_BLOCK:]
-    outer = b"\x03\x04\x05\x00\x00" + iv
+    """A credential for `payload`. `addr` is the packed IPv4 address of the maker, `random(n)` gives n random bytes.
+
+    What compression does not make smaller stays as it is. Raises UnsupportedMeans.
+    """
+    check_means(cipher, mac, compression)
+    block = CIPHERS[cipher].block if cipher else 0
+    noise = random(block + _SALT)
+    iv, salt = noise[:block], noise[block:]
     numbers = _INNER.pack(int(now_s), ttl_s, uid, gid, uid_restriction, gid_restriction)
     inner = b"".join((salt, bytes((len(addr),)), addr, numbers, _U32.pack(len(payload)), payload))
-    mac = hmac.digest(key.mac_key, outer + inner, "sha256")
-    secret = hmac.digest(key.cipher_key, mac, "sha256")[:16]
-    pad = _BLOCK - len(inner) % _BLOCK
-    encryptor = Cipher(algorithms.AES128(secret), modes.CBC(iv)).encryptor()
-    sealed = encryptor.update(inner + bytes((pad,)) * pad)
-    return f"{_PREFIX}{binascii.b2a_base64(outer + mac + sealed, newline=False).decode()}{_SUFFIX}"
+    if compression:
+        packed = compress(compression, inner)
+        inner, compression = (packed, compression) if len(packed) < len(inner) else (inner, ZipType.NONE)
+    outer = bytes((_VERSION, cipher, mac, compression, len(realm))) + realm + iv
+    seal_of = MACS[mac].digest
+    digest = seal_of(key.mac_key, outer + inner)
+    if cipher:
+        kind = CIPHERS[cipher]
+        pad = block - len(inner) % block
+        inner = kind.encrypt(seal_of(key.cipher_key, digest)[: kind.key_size], iv, inner + bytes((pad,)) * pad)
+    return f"{_PREFIX}{binascii.b2a_base64(outer + digest + inner, newline=False).decode()}{_SUFFIX}"
 
 
 def unseal(
@@ -196,15 +223,41 @@ def unseal(
     A reader's uid or gid that is not None is compared with the credential's restriction.
     """
     credential = inspect(key, text)
+    check_reader(credential, reader_uid, None if reader_gid is None else (reader_gid,))
+    check_age(credential, now_s, max_ttl_s)
+    return credential
+
+
+def check_reader(credential: Credential, uid: int | None, gids: Container[int] | None) -> None:
+    """Raise RestrictedCredential where it is meant for another user or group; None leaves that one out."""
+    if uid is not None and credential.uid_restriction not in (ANY, uid):
+        meant, reader = f"uid {credential.uid_restriction}", f"uid {uid}"
+    elif gids is not None and credential.gid_restriction != ANY and credential.gid_restriction not in gids:
+        meant, reader = f"gid {credential.gid_restriction}", "this reader's groups"
+    else:
+        return
+    raise RestrictedCredential(f"credential of uid {credential.uid} is meant for {meant}, not for {reader}")
+
+
+def check_age(credential: Credential, now_s: float, max_ttl_s: int = MAX_TTL_S) -> None:
+    """Raise ExpiredCredential or RewoundCredential where it is not of this time."""
     ttl_s = min(credential.ttl_s, max_ttl_s)
     if now_s > credential.encode_time_s + ttl_s:
         raise ExpiredCredential(f"credential of uid {credential.uid} expired after {ttl_s} s")
     if now_s < credential.encode_time_s - ttl_s:
         raise RewoundCredential(f"credential of uid {credential.uid} is from the future")
-    for allowed, reader in ((credential.uid_restriction, reader_uid), (credential.gid_restriction, reader_gid)):
-        if reader is not None and allowed not in (ANY, reader):
-            raise RestrictedCredential(f"credential of uid {credential.uid} is meant for {allowed}, not for {reader}")
-    return credential
+
+
+def check_means(cipher: int, mac: int, compression: int) -> None:
+    """Raise UnsupportedMeans for what does not exist, or a MAC that is too short to give the cipher its key."""
+    if cipher and cipher not in CIPHERS:
+        raise UnsupportedMeans("cipher", str(cipher))
+    if mac not in MACS:
+        raise UnsupportedMeans("mac", str(mac))
+    if cipher and CIPHERS[cipher].key_size > MACS[mac].size:
+        raise UnsupportedMeans("mac", f"{mac} is too short for cipher {cipher}")
+    if compression and compression not in ZIPS:
+        raise UnsupportedMeans("zip", str(compression))
 
 
 def inspect(key: MungeKey, text: str | None) -> Credential:
@@ -225,55 +278,40 @@ def _unarmor(text: str | None) -> bytes:
 
 
 def _open(key: MungeKey, raw: bytes) -> Credential:
-    if len(raw) < 5 or raw[0] != _VERSION:
-        raise MalformedCredential("a MUNGE credential of an unknown version")
+    if len(raw) < 5:
+        raise MalformedCredential("a MUNGE credential that is cut short")
+    if raw[0] != _VERSION:
+        raise UnsupportedMeans("version", str(raw[0]))
     cipher, mac_type, compression, realm_size = raw[1:5]
-    digest, digest_size = _MACS.get(mac_type, ("", 0))
-    if not digest or (cipher and cipher not in _KEY_SIZES) or compression not in (0, _BZLIB, _ZLIB):
-        raise MalformedCredential(f"unsupported MUNGE means: cipher {cipher}, mac {mac_type}, zip {compression}")
-    outer_size = 5 + realm_size + (_BLOCK if cipher else 0)
-    mac_end = outer_size + digest_size
-    outer, mac, sealed = raw[:outer_size], raw[outer_size:mac_end], raw[mac_end:]
-    inner = _decrypt(key, cipher, digest, outer, mac, sealed) if cipher else sealed
-    if not hmac.compare_digest(hmac.digest(key.mac_key, outer + inner, digest), mac):
+    check_means(cipher, mac_type, compression)
+    kind = CIPHERS[cipher] if cipher else None
+    outer_size = 5 + realm_size + (kind.block if kind else 0)
+    mac_end = outer_size + MACS[mac_type].size
+    outer, mac, inner = raw[:outer_size], raw[outer_size:mac_end], raw[mac_end:]
+    digest = MACS[mac_type].digest
+    if kind is not None:
+        inner = _decrypt(kind, digest(key.cipher_key, mac)[: kind.key_size], outer[-kind.block :], inner)
+    if not hmac.compare_digest(digest(key.mac_key, outer + inner), mac):
         raise ForgedCredential("credential was not made with this cluster's MUNGE key")
     if compression:
-        inner = _decompress(compression, inner)
-    return _read_inner(inner, realm=raw[5 : 5 + realm_size], mac=mac)
+        try:
+            inner = decompress(compression, inner, _MAX_INNER)
+        except ValueError as error:
+            raise MalformedCredential(f"a MUNGE credential with compression: {error}") from error
+    return _read_inner(inner, realm=raw[5 : 5 + realm_size], mac=mac, means=(cipher, mac_type, compression))
 
 
-def _decrypt(key: MungeKey, cipher: int, digest: str, outer: bytes, mac: bytes, sealed: bytes) -> bytes:
-    size = _KEY_SIZES[cipher]
-    secret = hmac.digest(key.cipher_key, mac, digest)[:size]
-    if len(secret) != size or not sealed or len(sealed) % _BLOCK:
+def _decrypt(kind: CipherKind, secret: bytes, iv: bytes, sealed: bytes) -> bytes:
+    if not sealed or len(sealed) % kind.block:
         raise MalformedCredential("a MUNGE credential that is cut short")
-    algorithm = algorithms.AES128 if size == 16 else algorithms.AES256
-    decryptor = Cipher(algorithm(secret), modes.CBC(outer[-_BLOCK:])).decryptor()
-    padded = decryptor.update(sealed)
+    padded = kind.decrypt(secret, iv, sealed)
     pad = padded[-1]
-    if not 1 <= pad <= _BLOCK or padded[-pad:] != padded[-1:] * pad:
+    if not 1 <= pad <= kind.block or padded[-pad:] != padded[-1:] * pad:
         raise ForgedCredential("credential was not made with this cluster's MUNGE key")
     return padded[:-pad]
 
 
-def _decompress(compression: int, data: bytes) -> bytes:
-    try:
-        magic, size = _ZIP_HEADER.unpack_from(data)
-        if magic != _ZIP_MAGIC or size > _MAX_PAYLOAD:
-            raise MalformedCredential("a MUNGE credential with a bad compression header")
-        packed = data[_ZIP_HEADER.size :]
-        if compression == _ZLIB:
-            plain = zlib.decompressobj().decompress(packed, size + 1)
-        else:
-            plain = bz2.BZ2Decompressor().decompress(packed, size + 1)
-    except (StructError, zlib.error, OSError, EOFError) as error:
-        raise MalformedCredential(f"a MUNGE credential that cannot be decompressed: {error}") from error
-    if len(plain) != size:
-        raise MalformedCredential("a MUNGE credential with a wrong compression length")
-    return plain
-
-
-def _read_inner(inner: bytes, realm: bytes, mac: bytes) -> Credential:
+def _read_inner(inner: bytes, realm: bytes, mac: bytes, means: tuple[int, int, int]) -> Credential:
     try:
         addr_end = _SALT + 1 + inner[_SALT]
         encoded_s, ttl_s, uid, gid, for_uid, for_gid = _INNER.unpack_from(inner, addr_end)
@@ -283,4 +321,5 @@ def _read_inner(inner: bytes, realm: bytes, mac: bytes) -> Credential:
     payload = inner[addr_end + _INNER.size + 4 :]
     if len(payload) != size:
         raise MalformedCredential("a MUNGE credential with a wrong payload length")
-    return Credential(uid, gid, payload, encoded_s, ttl_s, for_uid, for_gid, inner[_SALT + 1 : addr_end], realm, mac)
+    addr = inner[_SALT + 1 : addr_end]
+    return Credential(uid, gid, payload, encoded_s, ttl_s, for_uid, for_gid, addr, realm, mac, means)
