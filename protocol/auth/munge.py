@@ -150,6 +150,10 @@ class ReplayCache:
     def __len__(self) -> int:
         return len(self._expires_s)
 
+    def knows(self, credential: Credential) -> bool:
+        """Whether a credential was seen before."""
+        return credential.mac in self._expires_s
+
     def check(self, credential: Credential, now_s: float) -> None:
         """Remember a credential. Raises ReplayedCredential when it was seen before."""
         seen = self._expires_s
