@@ -1,8 +1,9 @@
 """The controller as an application: what must exist before the tree, the tree itself, and the way down.
 
-Before the tree: directories, the lock on them, the shared key, the listening socket. They outlive every process of the
-tree, so that a crash inside costs no connection and no file. After the tree: the configuration becomes a command like
-any other, and the embedded node is started, a program of its own that goes on when the controller does not.
+Before the tree: directories, the lock on them, the shared key, the listening socket, the MUNGE socket. They outlive
+every process of the tree, so that a crash inside costs no connection and no file. After the tree: the configuration
+becomes a command like any other, and the embedded node is started, a program of its own that goes on when the
+controller does not.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from actors import messages as m
 from actors.net import agent
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
+from actors.net.munge_service import MungeService
 from actors.net.serving import Service
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
@@ -69,6 +71,7 @@ class Application:
         self._reconfiguring = threading.Lock()
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.system: System | None = None
+        self.munge: MungeService | None = None
 
     def start(self) -> None:
         """Bring everything up and return when requests are served. Raises StartFailed, StorageError, ConfigError."""
@@ -88,11 +91,15 @@ class Application:
         config = self.config
         signer = Signer(MungeKey(load_or_create_munge_key(config)), os.getuid(), os.getgid())
         self.listener = self._listen()
+        self.munge = MungeService.of(config, signer.key)
+        if self.munge is not None:
+            self.munge.start()
         env: dict[str, Any] = {
             "config": config,
             "store": self.store,
             "signer": signer,
             "listener": self.listener,
+            "munge": self.munge,
             "control": self,
             "counters": Counters(since_s=int(time.time())),
             "started_s": int(time.time()),
@@ -178,6 +185,8 @@ class Application:
             self.system.stop()
         if hasattr(self, "listener"):
             self.listener.close()
+        if self.munge is not None:
+            self.munge.close()
         self.store.close()
 
     def carry_out(self, control: Control) -> Reply:

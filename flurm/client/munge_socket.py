@@ -1,27 +1,20 @@
 """Credentials from a running munged (or FLURM's stand-in for it), for users who may not read the key.
 
-munged's protocol: a header (magic, version 4, type, retry, length) and for an encode request cipher, mac, compression
-(1 = its default), realm, lifetime and the allowed reader, then the payload; the answer has an error and the credential.
 munged learns who asks from the socket itself.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
-
+from actors.net.munge_socket import ask
 from flurm.client.errors import NotSetUp
 from protocol.auth import ANY, Signer, body_digest
 from protocol.auth.munge import MungeKey
+from protocol.auth.munged import EncodeRequest, Sealed
 from protocol.constants import AUTH_PLUGIN_MUNGE, HASH_K12
+from protocol.errors import DecodeError
 from protocol.frame import AuthSection
 
 __all__ = ["SocketSigner", "encode"]
-
-_MAGIC, _VERSION, _ENCODE_REQUEST = 0x00606D4B, 4, 2
-_HEADER = struct.Struct(">IBBBI")
-_REQUEST = struct.Struct(">BBBBIIII")
-_TIMEOUT_S = 5.0
 
 
 class SocketSigner(Signer, frozen=True):
@@ -46,19 +39,10 @@ class SocketSigner(Signer, frozen=True):
 
 def encode(path: str, payload: bytes, reader_uid: int = ANY) -> str:
     """Have the munged at `path` make a credential. Raises NotSetUp where it does not."""
-    request = _REQUEST.pack(1, 1, 1, 0, 0, reader_uid, ANY, len(payload)) + payload
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_TIMEOUT_S)
-            connection.connect(path)
-            connection.sendall(_HEADER.pack(_MAGIC, _VERSION, _ENCODE_REQUEST, 0, len(request)) + request)
-            with connection.makefile("rb") as stream:
-                *_, length = _HEADER.unpack(stream.read(_HEADER.size))
-                answer = stream.read(length)
-    except (OSError, struct.error) as error:
+        answer = ask(path, EncodeRequest(payload, uid_restriction=reader_uid))
+    except (OSError, DecodeError) as error:
         raise NotSetUp(f"munged at {path} gives no credential: {error}") from error
-    error_number, error_length = answer[0], answer[1]
-    if error_number:
-        reason = answer[2 : 2 + error_length].rstrip(b"\0").decode()
-        raise NotSetUp(f"munged at {path} refuses: {reason}")
-    return answer[6 + error_length :].rstrip(b"\0").decode()
+    if answer.error or not isinstance(answer, Sealed):
+        raise NotSetUp(f"munged at {path} refuses: {answer.text}")
+    return answer.credential.decode()

@@ -35,10 +35,18 @@ def munge_key_path(config: Config) -> str:
 
 
 def munge_socket_path(config: Config) -> str:
-    """Return the socket where clients get their credentials: the system's with the system's key, else one of ours."""
+    """Return the socket where clients get their credentials: the system's with the system's key, else one of ours.
+
+    A user who may not read the system's key cannot see that another's cluster was made with it; that there is no key of
+    its own in the directory of that cluster tells.
+    """
     if config.munge_socket is not None:
         return config.munge_socket
-    return SYSTEM_SOCKET if munge_key_path(config) == SYSTEM_KEY else f"{config.state_dir}/munge.socket.2"
+    key = munge_key_path(config)
+    others = Path(config.state_dir).is_dir() and not os.access(config.state_dir, os.W_OK)
+    if key == SYSTEM_KEY or (config.munge_key is None and others and not Path(key).exists()):
+        return SYSTEM_SOCKET
+    return f"{config.state_dir}/munge.socket.2"
 
 
 def _read(path: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from actors.net.munge_service import MungeService
 from flurm.core.enums import JobState, NodeState
 from flurm.core.records import Cluster
 from protocol.codec import message_name
@@ -30,6 +31,7 @@ class TreeCollector(Collector):
         yield from _nodes(cluster)
         yield from _scheduler(terms)
         yield from _protocol(self._system.env)
+        yield from _munge(self._system.env.get("munge"))
         yield from _consensus(terms)
         yield from _tree(self._system)
 
@@ -93,6 +95,21 @@ def _protocol(env: dict[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily("flurm_connections_waiting", "Connections without a whole request", listener.waiting())
     dropped = CounterMetricFamily("flurm_connections_dropped", "Connections without a request", labels=("kind",))
     for kind, count in listener.counters.dropped.items():
+        dropped.add_metric((kind,), count)
+    yield dropped
+
+
+def _munge(service: MungeService | None) -> Iterator[Metric]:
+    served = service.socket if service is not None else None
+    yield GaugeMetricFamily("flurm_munge_served", "Whether FLURM serves the MUNGE socket", int(served is not None))
+    if served is None:
+        return
+    answers = CounterMetricFamily("flurm_munge_requests", "Answers of the MUNGE socket", labels=("type", "result"))
+    for labels, count in list(served.counters.answers.items()):
+        answers.add_metric(labels, count)
+    yield answers
+    dropped = CounterMetricFamily("flurm_munge_dropped", "Connections without an answer", labels=("kind",))
+    for kind, count in served.counters.dropped.items():
         dropped.add_metric((kind,), count)
     yield dropped
 
