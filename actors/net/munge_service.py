@@ -1,8 +1,8 @@
 """Who serves the MUNGE socket of this machine: a munged that runs, or we.
 
 Where somebody answers at the path, that one serves, and we stand by: the path is tried again every few seconds, so
-that clients find a socket when munged, or the other FLURM that served it, has ended. What must hold is that both use the
-same key; a munged with another one is told of in the log, for Slurm's clients would be refused here.
+that clients find a socket when munged, or the other FLURM that served it, has ended. What must hold is that both use
+the same key; a munged with another one is told of in the log, for Slurm's clients would be refused here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from actors.net.munge_socket import MungeSocket, NotASocket, PathTooLong, Socket
 from flurm.config import Config, munge_socket_path
 from protocol.auth.munge import CredentialError, MungeKey, inspect
 from protocol.auth.munged import EncodeRequest, Sealed
+from protocol.errors import DecodeError
 
 STANDBY_S = 5.0
 
@@ -64,6 +65,8 @@ class MungeService:
 
     def _stand_by(self) -> None:
         while not self._stop.wait(self._standby_s):
+            if self._is_served():
+                continue
             try:
                 self._serve()
             except SocketInUse:
@@ -71,6 +74,16 @@ class MungeService:
             except (NotASocket, OSError) as error:
                 log.warning("munge socket cannot be taken over", path=self.path, reason=str(error))
             return
+
+    def _is_served(self) -> bool:
+        """Whether the other still answers; it is asked for something, as a connection that asks nothing is logged."""
+        try:
+            munge_socket.ask(self.path, EncodeRequest())
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except (OSError, DecodeError):
+            return True
+        return True
 
     def _look_at_the_other(self) -> None:
         """Tell whose credentials clients get, and whether they are any good here."""
