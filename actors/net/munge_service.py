@@ -13,7 +13,7 @@ import structlog
 
 from actors.net import munge_socket
 from actors.net.munge_socket import MungeSocket, NotASocket, PathTooLong, SocketInUse
-from flurm.config import Config, munge_socket_path
+from flurm.config import Config, own_munge_socket_path
 from protocol.auth.munge import CredentialError, MungeKey, inspect
 from protocol.auth.munged import EncodeRequest, Sealed
 from protocol.errors import DecodeError
@@ -37,7 +37,7 @@ class MungeService:
     @classmethod
     def of(cls, config: Config, key: MungeKey) -> MungeService | None:
         """The service that a configuration asks for, None where its clients prove who they are in another way."""
-        return cls(munge_socket_path(config), key) if config.auth_type == "munge" else None
+        return cls(own_munge_socket_path(config), key) if config.auth_type == "munge" else None
 
     def start(self) -> None:
         """Serve, or stand by while another does; where neither is possible the log says why."""

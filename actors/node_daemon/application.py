@@ -1,7 +1,8 @@
 """The node daemon as an application: what must exist before its tree, the tree itself, and the way down.
 
-Before the tree: the lock on the spool, the shared key, the listening socket. They outlive every process of the tree.
-Jobs outlive all of it: each has a step manager of its own, which the next daemon finds again.
+Before the tree: the lock on the spool, the shared key, the listening socket, the MUNGE socket where one is named. They
+outlive every process of the tree. Jobs outlive all of it: each has a step manager of its own, which the next daemon
+finds again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import structlog
 
 from actors.net.listener import Listener
+from actors.net.munge_service import MungeService
 from actors.node_daemon import messages as m
 from actors.node_daemon.controllers import Controllers
 from actors.node_daemon.handler import Guard
@@ -45,6 +47,7 @@ class NodeDaemon:
         self._stop = threading.Event()
         self.system: System | None = None
         self.listener: Listener | None = None
+        self.munge: MungeService | None = None
         self.lock: SpoolLock | None = None
 
     def start(self) -> None:
@@ -55,6 +58,9 @@ class NodeDaemon:
         self.lock.take(replace=self._replace)
         signer = Signer(MungeKey(load_or_create_munge_key(config)), os.getuid(), os.getgid())
         self.listener = Listener(settings.bind, settings.port, max_message=settings.max_message)
+        self.munge = MungeService.of(config, signer.key) if config.munge_socket is not None else None
+        if self.munge is not None:
+            self.munge.start()
         self.system = System(self._environment(settings, signer))
         self.system.observers.append(self._observe)
         self.system.start("supervisors.flurmd_sup:SPEC", "flurmd_sup")
@@ -79,6 +85,8 @@ class NodeDaemon:
             self.system.stop()
         if self.listener is not None:
             self.listener.close()
+        if self.munge is not None:
+            self.munge.close()
         if self.lock is not None:
             self.lock.release()
         log.info("node daemon stopped")

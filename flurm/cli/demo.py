@@ -1,19 +1,22 @@
 """`make demo` and `make run`: a cluster of this one machine in a directory of its own, and a first job on it.
 
 Everything it needs lies in `.demo/`: state, logs, key, configuration, and the slurm.conf with which Slurm's own clients
-reach it. Ports are taken where they are free, so that it runs beside whatever else this machine does.
+reach it. Ports are taken where they are free, so that it runs beside whatever else this machine does. Where Slurm's
+own `sbatch` and `squeue` are installed they get a job of theirs.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 DIRECTORY = Path(".demo")
@@ -28,9 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     config = _prepare()
     _flurm(config, "start")
     try:
-        succeeded = _run_a_job(config)
+        slurm_conf = DIRECTORY.resolve() / "slurm.conf"
+        slurm_conf.write_text(_flurm(config, "client-config", quiet=True).stdout)
+        succeeded = _run_a_job(config) and _run_with_slurms_own(slurm_conf)
         if stay and succeeded:
-            _stay(config)
+            _stay(config, slurm_conf)
     finally:
         _flurm(config, "stop")
     return 0 if succeeded else 1
@@ -38,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _prepare() -> Path:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir(mode=0o700)
+    DIRECTORY.mkdir(mode=0o755)
     home = DIRECTORY.resolve()
     ports = _free_ports(4)
     config = home / "flurm.toml"
@@ -91,30 +96,64 @@ def _run_a_job(config: Path) -> bool:
     submitted = _flurm(config, "sbatch", "--parsable", "--wrap", "echo Hello FLURM")
     job_id = submitted.stdout.strip()
     _flurm(config, "squeue")
-    output = DIRECTORY / f"slurm-{job_id}.out"
+    _await_completion(job_id, lambda: _flurm(config, "squeue", *_STATE_OF, job_id, quiet=True).stdout)
+    printed = _show_output(job_id)
+    _flurm(config, "squeue", "-t", "all")
+    return _is_right(printed, "Hello FLURM\n")
+
+
+_STATE_OF = ("-h", "-t", "all", "-o", "%T", "-j")
+
+
+def _run_with_slurms_own(slurm_conf: Path) -> bool:
+    """A job by Slurm's own clients, where there are some; they get their credentials from FLURM's MUNGE socket."""
+    if not (shutil.which("sbatch") and shutil.which("squeue")):
+        return True
+    print(f"\nSlurm's own clients:\n$ export SLURM_CONF={slurm_conf}")
+
+    def client(*words: str, quiet: bool = False) -> str:
+        if not quiet:
+            print(f"$ {shlex.join(words)}", flush=True)
+        environment = {**os.environ, "SLURM_CONF": str(slurm_conf)}
+        bounded = ("timeout", f"{JOB_TIMEOUT_S:g}", *words)
+        done = subprocess.run(bounded, env=environment, cwd=DIRECTORY, capture_output=True, text=True, check=False)
+        if not quiet or done.returncode:
+            print(done.stdout, done.stderr, sep="", end="", flush=True)
+        return done.stdout
+
+    job_id = client("sbatch", "--parsable", "--wrap", "echo Hello Slurm").strip()
+    client("squeue")
+    if not job_id:
+        return False
+    _await_completion(job_id, lambda: client("squeue", *_STATE_OF, job_id, quiet=True))
+    return _is_right(_show_output(job_id), "Hello Slurm\n")
+
+
+def _await_completion(job_id: str, state: Callable[[], str]) -> None:
+    """Wait until the job has completed, at most JOB_TIMEOUT_S."""
     deadline_s = time.monotonic() + JOB_TIMEOUT_S
-    while time.monotonic() < deadline_s:
-        state = _flurm(config, "squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T", quiet=True).stdout.strip()
-        if state == "COMPLETED":
-            break
+    while time.monotonic() < deadline_s and state().strip() != "COMPLETED":
         time.sleep(0.05)
+
+
+def _show_output(job_id: str) -> str:
+    output = DIRECTORY / f"slurm-{job_id}.out"
     print(f"$ cat {output.name}")
     text = output.read_text() if output.exists() else ""
     print(text, end="", flush=True)
-    _flurm(config, "squeue", "-t", "all")
-    if text != "Hello FLURM\n":
+    return text
+
+
+def _is_right(printed: str, expected: str) -> bool:
+    if printed != expected:
         print(f"the job did not print what it should; see {DIRECTORY}/log", file=sys.stderr)
-        return False
-    return True
+    return printed == expected
 
 
-def _stay(config: Path) -> None:
-    client = _flurm(config, "client-config", quiet=True).stdout
-    slurm_conf = DIRECTORY.resolve() / "slurm.conf"
-    slurm_conf.write_text(client)
+def _stay(config: Path, slurm_conf: Path) -> None:
     print(f"\nFLURM goes on. In another terminal:\n  export FLURM_CONF={config}")
     print(f"  {Path(sys.executable).with_name('flurm')} tree")
-    print(f"or, with Slurm's own clients:  export SLURM_CONF={slurm_conf}; squeue")
+    print(f"or, with Slurm's own clients:\n  export SLURM_CONF={slurm_conf}\n  sbatch --wrap hostname; squeue")
     print("Ctrl-C stops it.", flush=True)
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)

@@ -10,7 +10,12 @@ import flurm.config.show as show
 from flurm.config.errors import ConfigError
 from flurm.config.load import find_file, load
 from flurm.config.machine import Machine, this_machine
-from flurm.config.munge_key import load_or_create_munge_key, munge_key_path, munge_socket_path
+from flurm.config.munge_key import (
+    load_or_create_munge_key,
+    munge_key_path,
+    munge_socket_path,
+    own_munge_socket_path,
+)
 from flurm.config.reconfigure import Change, validate_for_reconfigure
 from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
 from flurm.config.render import render_slurm_conf
@@ -29,6 +34,7 @@ __all__ = [
     "load_or_create_munge_key",
     "munge_key_path",
     "munge_socket_path",
+    "own_munge_socket_path",
     "render_slurm_conf",
     "show",
     "this_machine",

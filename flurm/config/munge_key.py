@@ -35,18 +35,15 @@ def munge_key_path(config: Config) -> str:
 
 
 def munge_socket_path(config: Config) -> str:
-    """Return the socket where clients get their credentials: the system's with the system's key, else one of ours.
-
-    A user who may not read the system's key cannot see that another's cluster was made with it; that there is no key of
-    its own in the directory of that cluster tells.
-    """
-    if config.munge_socket is not None:
-        return config.munge_socket
-    key = munge_key_path(config)
-    others = Path(config.state_dir).is_dir() and not os.access(config.state_dir, os.W_OK)
-    if key == SYSTEM_KEY or (config.munge_key is None and others and not Path(key).exists()):
+    """Return the socket where clients get their credentials: a running munged's where its key is ours, else our own."""
+    if config.munge_socket is None and munge_key_path(config) == SYSTEM_KEY and Path(SYSTEM_SOCKET).is_socket():
         return SYSTEM_SOCKET
-    return f"{config.state_dir}/munge.socket.2"
+    return own_munge_socket_path(config)
+
+
+def own_munge_socket_path(config: Config) -> str:
+    """Return the socket that FLURM serves, unless somebody else does."""
+    return config.munge_socket or f"{config.state_dir}/munge.socket.2"
 
 
 def _read(path: str) -> bytes:
