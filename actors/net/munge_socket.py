@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import selectors
 import socket
 import stat
@@ -55,7 +56,8 @@ _READ = 65_536
 _TICK_S = 0.5
 _CREDENTIALS = struct.Struct("3i")
 _SO_PEERGROUPS = 59
-_MOST_GROUPS = 65_536
+_LONGEST_OPTION = 1024
+"""Python asks for no more; 256 groups."""
 
 log = structlog.get_logger(__name__)
 
@@ -94,8 +96,11 @@ class _Peer:
         self.uid, self.gid = uid & 0xFFFFFFFF, gid & 0xFFFFFFFF
 
     def groups(self) -> frozenset[int]:
-        """Its group and the supplementary ones."""
-        data = self._connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+        """Its group and the supplementary ones; where those are too many, the ones that its user should have."""
+        try:
+            data = self._connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _LONGEST_OPTION)
+        except OSError:
+            return frozenset(os.getgrouplist(pwd.getpwuid(self.uid).pw_name, self.gid))
         return frozenset((self.gid, *(number for (number,) in struct.iter_unpack("I", data))))
 
 
@@ -180,7 +185,7 @@ class MungeSocket:
         self._proceed(conversation)
 
     def _proceed(self, conversation: _Conversation) -> None:
-        """Go as far with a connection as it goes now; a fault of ours costs that connection only."""
+        """Go as far with a connection as it goes now."""
         try:
             if conversation.outgoing is None:
                 self._receive(conversation)
@@ -192,9 +197,6 @@ class MungeSocket:
             self._drop(conversation, MALFORMED, str(error))
         except OSError as error:
             self._drop(conversation, TRUNCATED, error.strerror or str(error))
-        except Exception as error:
-            log.exception("munge socket: request failed")
-            self._drop(conversation, FAILED, repr(error))
 
     def _receive(self, conversation: _Conversation) -> None:
         data = conversation.socket.recv(_READ)
@@ -206,11 +208,18 @@ class MungeSocket:
             return
         message = conversation.reader.feed(data)
         if message is not None:
-            request = decode_request(message)
+            self._answer(decode_request(message), conversation)
+
+    def _answer(self, request: EncodeRequest | DecodeRequest, conversation: _Conversation) -> None:
+        try:
             answer = self._munged.answer(request, conversation.peer, time.time())
-            self._count(request, answer.error)
             conversation.outgoing = memoryview(encode_answer(answer, request.retry))
-            self._selector.modify(conversation.socket, selectors.EVENT_WRITE, conversation)
+        except Exception as error:
+            log.exception("munge socket: request failed")
+            self._drop(conversation, FAILED, repr(error))
+            return
+        self._count(request, answer.error)
+        self._selector.modify(conversation.socket, selectors.EVENT_WRITE, conversation)
 
     def _send(self, conversation: _Conversation) -> None:
         assert conversation.outgoing is not None

@@ -52,8 +52,13 @@ fi
 dd if=/dev/urandom of=/mnt/cluster/munge.key bs=128 count=1 status=none
 chmod 400 /mnt/cluster/munge.key
 chmod 755 /run/munge
-munged --key-file=/mnt/cluster/munge.key --pid-file=/run/munge/munged.pid --log-file=/run/munge/munged.log \
-    --seed-file=/run/munge/munged.seed
+if [ -n "$2" ]; then
+    munged --key-file=/mnt/cluster/munge.key --pid-file=/run/munge/munged.pid --log-file=/run/munge/munged.log \
+        --seed-file=/run/munge/munged.seed
+else
+    rmdir /run/munge
+    [ ! -d /etc/munge ] || mount -t tmpfs tmpfs /etc/munge
+fi
 echo ready
 while :; do sleep infinity & wait $!; done
 """
@@ -69,15 +74,15 @@ class Outcome:
 
 
 class Sandbox:
-    """The namespaces and the munged in them; a context manager."""
+    """The namespaces and the munged in them; a context manager. Without `munged` there is no trace of MUNGE."""
 
-    def __init__(self, foreign_root: Path | None = None) -> None:
+    def __init__(self, foreign_root: Path | None = None, *, munged: bool = True) -> None:
         self.foreign_root = foreign_root
         self._daemons: list[subprocess.Popen[bytes]] = []
         command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--net", "--pid", "--fork"]
         command += ["--kill-child", "--mount-proc", "--propagation", "private", "bash", "-c", _SETUP, "sandbox"]
         self._holder = subprocess.Popen(
-            [*command, str(foreign_root or "")],
+            [*command, str(foreign_root or ""), "munged" if munged else ""],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,73 @@
+"""Slurm's own clients on a machine without munged: they get their credentials from the socket that FLURM serves."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.slurm import roots
+from tests.slurm.flurm_cluster import PROGRAMS
+from tests.slurm.sandbox import CLUSTER_DIR, Outcome, Sandbox
+from tests.slurm.test_clients import why_not
+
+FLURM = str(PROGRAMS / "flurm")
+JOB_TIMEOUT_S = 20.0
+RELEASES = ["22.05", pytest.param("24.11", marks=pytest.mark.trixie)]
+pytestmark = pytest.mark.slurm
+
+
+def bare_machine(release: str) -> Sandbox:
+    if reason := why_not(release):
+        pytest.skip(reason)
+    return Sandbox(roots.ensure() if release != "22.05" else None, munged=False)
+
+
+def succeeded(outcome: Outcome) -> str:
+    assert outcome.exit == 0, outcome.stderr
+    return outcome.stdout
+
+
+def await_output(machine: Sandbox, path: str) -> str:
+    give_up = time.monotonic() + JOB_TIMEOUT_S
+    while not (text := machine.read(path)) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return text
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_ordinary_user_starts_flurm_and_works_with_slurms_clients(release):
+    with bare_machine(release) as machine:
+        if machine.run([FLURM, "--version"], user="alice").exit:
+            pytest.skip(f"{FLURM} cannot be run by other users")
+        assert machine.run("ls /run/munge /etc/munge/munge.key").stdout == ""
+        succeeded(machine.run([FLURM, "start"], user="alice"))
+        machine.write("/mnt/alice/slurm.conf", succeeded(machine.run([FLURM, "client-config"], user="alice")), "alice")
+
+        def client(command: str) -> str:
+            return succeeded(
+                machine.run(f"export SLURM_CONF=~/slurm.conf; {command}", "alice", foreign=release != "22.05")
+            )
+
+        assert "Submitted batch job 1" in client("sbatch -o out --wrap 'id -un'")
+        assert await_output(machine, "/mnt/alice/out") == "alice\n"
+        client("sbatch --wait --wrap true")
+        assert client("squeue -h -t all -o '%i %u %T'").splitlines() == ["1 alice COMPLETED", "2 alice COMPLETED"]
+        assert machine.run([FLURM, "stop"], user="alice").exit == 0
+
+
+def test_what_root_serves_tells_who_asks():
+    with bare_machine("22.05") as machine:
+        machine.write(f"{CLUSTER_DIR}/flurm.toml", f'[flurm]\nstate_dir = "{CLUSTER_DIR}/flurm"\n')
+        succeeded(machine.run([FLURM, "start", "--config", f"{CLUSTER_DIR}/flurm.toml"]))
+        conf = succeeded(machine.run([FLURM, "client-config", "--config", f"{CLUSTER_DIR}/flurm.toml"]))
+        assert f"AuthInfo=socket={CLUSTER_DIR}/flurm/munge.socket.2\n" in conf
+        machine.write("/etc/slurm/slurm.conf", conf)
+
+        assert "Submitted batch job 1" in succeeded(machine.run("sbatch -o out --wrap 'id -un'", "bob"))
+        assert await_output(machine, "/mnt/bob/out") == "bob\n"
+        succeeded(machine.run("sbatch --begin now+1hour --wrap true", "bob"))
+        assert "Access/permission denied" in machine.run("scancel 2", "alice").stderr
+        succeeded(machine.run("scancel 2", "bob"))
+        succeeded(machine.run([FLURM, "stop", "--config", f"{CLUSTER_DIR}/flurm.toml"]))
+        assert "munge.socket.2" not in machine.run(f"ls {CLUSTER_DIR}/flurm").stdout
