@@ -33,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         slurm_conf = DIRECTORY.resolve() / "slurm.conf"
         slurm_conf.write_text(_flurm(config, "client-config", quiet=True).stdout)
-        succeeded = _run_a_job(config) and _run_with_slurms_own(slurm_conf)
+        succeeded = _run_a_job(config)
+        _run_with_slurms_own(slurm_conf)
         if stay and succeeded:
             _stay(config, slurm_conf)
     finally:
@@ -99,16 +100,22 @@ def _run_a_job(config: Path) -> bool:
     _await_completion(job_id, lambda: _flurm(config, "squeue", *_STATE_OF, job_id, quiet=True).stdout)
     printed = _show_output(job_id)
     _flurm(config, "squeue", "-t", "all")
-    return _is_right(printed, "Hello FLURM\n")
+    if printed != "Hello FLURM\n":
+        print(f"the job did not print what it should; see {DIRECTORY}/log", file=sys.stderr)
+        return False
+    return True
 
 
 _STATE_OF = ("-h", "-t", "all", "-o", "%T", "-j")
 
 
-def _run_with_slurms_own(slurm_conf: Path) -> bool:
-    """A job by Slurm's own clients, where there are some; they get their credentials from FLURM's MUNGE socket."""
+def _run_with_slurms_own(slurm_conf: Path) -> None:
+    """A job by Slurm's own clients, where there are some; they get their credentials from FLURM's MUNGE socket.
+
+    That they fail is no failure of the demonstration: they need more of a machine than FLURM does (a network, say).
+    """
     if not (shutil.which("sbatch") and shutil.which("squeue")):
-        return True
+        return
     print(f"\nSlurm's own clients:\n$ export SLURM_CONF={slurm_conf}")
 
     def client(*words: str, quiet: bool = False) -> str:
@@ -122,11 +129,10 @@ def _run_with_slurms_own(slurm_conf: Path) -> bool:
         return done.stdout
 
     job_id = client("sbatch", "--parsable", "--wrap", "echo Hello Slurm").strip()
-    client("squeue")
-    if not job_id:
-        return False
-    _await_completion(job_id, lambda: client("squeue", *_STATE_OF, job_id, quiet=True))
-    return _is_right(_show_output(job_id), "Hello Slurm\n")
+    if job_id:
+        client("squeue")
+        _await_completion(job_id, lambda: client("squeue", *_STATE_OF, job_id, quiet=True))
+        _show_output(job_id)
 
 
 def _await_completion(job_id: str, state: Callable[[], str]) -> None:
@@ -142,12 +148,6 @@ def _show_output(job_id: str) -> str:
     text = output.read_text() if output.exists() else ""
     print(text, end="", flush=True)
     return text
-
-
-def _is_right(printed: str, expected: str) -> bool:
-    if printed != expected:
-        print(f"the job did not print what it should; see {DIRECTORY}/log", file=sys.stderr)
-    return printed == expected
 
 
 def _stay(config: Path, slurm_conf: Path) -> None:
