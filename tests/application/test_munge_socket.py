@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from actors.net import munge_socket
 from actors.net.munge_service import MungeService
@@ -295,3 +296,13 @@ def test_a_path_that_no_socket_can_have_does_not_keep_the_controller_from_starti
     service.start()
     assert service.socket is None
     service.close()
+
+
+@needs_munge
+def test_the_log_says_whether_the_munged_that_runs_has_our_key(munged):
+    for key, said in ((KEY, "it has the same key"), (MungeKey(bytes(128)), "another key")):
+        with structlog.testing.capture_logs() as logged:
+            service = MungeService(munged, key)
+            service.start()
+            service.close()
+        assert [said in line["event"] for line in logged] == [True], logged
