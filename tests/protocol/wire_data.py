@@ -76,6 +76,20 @@ def recorded_conversations(version: str) -> list[list[tuple[bool, bytes]]]:
     return conversations
 
 
+@cache
+def recorded_streams(version: str) -> list[list[tuple[str, bytes]]]:
+    """Whole I/O connections of steps: "^" and the opening, then ">" and what the node sent, "<" and what srun did."""
+    data, conversations, offset = (DATA / f"streams-{version}.bin").read_bytes(), [], 0
+    while offset < len(data):
+        mark = chr(data[offset])
+        end = offset + 5 + int.from_bytes(data[offset + 1 : offset + 5], "big")
+        if mark == "^":
+            conversations.append([])
+        conversations[-1].append((mark, data[offset + 5 : end]))
+        offset = end
+    return conversations
+
+
 def _persistent(version: str) -> list[bytes]:
     reader = FrameReader()
     reader.feed((DATA / f"dbd-{version}.bin").read_bytes())
