@@ -1,9 +1,10 @@
 """Carrying a release into a running system: all of it, or nothing.
 
-    1. the processes of updated modules are suspended, each within its time
-    2. the new code is loaded (`flurm.otp.code`)
-    3. `code_change` turns their states over, and they take their new classes
-    4. they go on, with every message that came meanwhile
+    1. the new code is compared with the old and compiled (`flurm.otp.code`)
+    2. the processes of updated modules are suspended, each within its time
+    3. what changed is executed
+    4. `code_change` turns their states over, and they take their new classes
+    5. they go on, with every message that came meanwhile
 
 Whatever fails on the way puts the code, the states and the classes back and lets everything go on as it was. So a
 `code_change` must return a new state and leave the old one alone. Going back to the release before is an upgrade like
@@ -184,8 +185,9 @@ class Upgrader:
         held: list[_Held] = []
         load: Load | None = None
         try:
+            prepared = self._loader.prepare(sources)
             held = self._suspend(steps)
-            load = self._loader.load(sources)
+            load = self._loader.carry_out(prepared)
             for each in held:
                 self._turn_over(each, load, down)
         except Exception as error:

@@ -1,8 +1,8 @@
 """Loading new versions of modules into the ones that run, and taking them back.
 
-`Loader.load` takes the sources of all modules of a release that changed, in any order. It first looks for everything
-that could go wrong without touching anything, then executes what changed, modules before those that import them, and
-finally renews what other modules have imported by name. `Load.undo` puts every object back where and as it was.
+`Loader.prepare` takes the sources of all modules of a release that changed, in any order, and looks for everything that
+can go wrong without touching anything. `carry_out` then executes what changed, modules before those that import them,
+and renews what other modules have imported by name. `Load.undo` puts every object back where and as it was.
 """
 
 from __future__ import annotations
@@ -12,20 +12,46 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 from flurm.otp.code.errors import CodeError, NotReplaceable
 from flurm.otp.code.patching import Undo, patch_class, patch_function
-from flurm.otp.code.statements import CLASS, FUNCTION, Difference, compare, imported_names, imports
+from flurm.otp.code.statements import CLASS, FUNCTION, Difference, Kind, compare, imported_names, imports
 
-__all__ = ["Load", "Loader"]
+__all__ = ["Load", "Loader", "Prepared"]
 
 _MISSING = object()
+
+
+class Step(NamedTuple):
+    """One module's change, ready to be executed."""
+
+    name: str
+    path: Path
+    source: str
+    difference: Difference
+    code: CodeType
+
+
+class Importer(NamedTuple):
+    """`module` holds as `name` what `changed` calls `theirs`."""
+
+    module: str
+    name: str
+    changed: str
+    theirs: str
+
+
+class Prepared(NamedTuple):
+    """New code that was compared and compiled, modules before those that import them."""
+
+    steps: tuple[Step, ...]
+    importers: tuple[Importer, ...]
 
 
 class Load:
@@ -76,25 +102,39 @@ class Loader:
         return self._sources.get(name)
 
     def load(self, sources: Mapping[str, tuple[Path, str]]) -> Load:
-        """Load new sources, by module name; modules that are not loaded are left for their first import.
+        """`prepare` and `carry_out` in one."""
+        return self.carry_out(self.prepare(sources))
 
-        Raises CodeError for code that is wrong, NotReplaceable for code that needs a rolling upgrade; in both cases
-        nothing has changed.
+    def prepare(self, sources: Mapping[str, tuple[Path, str]]) -> Prepared:
+        """Compare and compile new sources, by module name; modules that are not loaded wait for their first import.
+
+        This is what takes long, and nothing need be held for it. Raises CodeError for code that is wrong,
+        NotReplaceable for code that needs a rolling upgrade.
         """
         differences = self._differences(sources)
         for name, difference in differences.items():
             self._check(name, difference)
+        steps = []
+        for name in _in_order({name: sources[name][1] for name in differences}):
+            path, source = sources[name]
+            code = compile(differences[name].execute, str(path), "exec", dont_inherit=True)
+            steps.append(Step(name, path, source, differences[name], code))
+        return Prepared(tuple(steps), tuple(self._importers(differences)))
+
+    def carry_out(self, prepared: Prepared) -> Load:
+        """Make the change. Raises CodeError, and then nothing has changed."""
         load = Load()
         try:
-            for name in _in_order({name: sources[name][1] for name in differences}):
-                self._replace(name, *sources[name], differences[name], load)
-            self._renew_imports(differences, load)
+            for step in prepared.steps:
+                self._replace(step, load)
+            for importer in prepared.importers:
+                _renew(importer, load)
         except BaseException as error:
             load.undo()
             if isinstance(error, CodeError) or not isinstance(error, Exception):
                 raise
             raise CodeError(f"{_place(error)}: {type(error).__name__}: {error}") from error
-        load.changed = differences
+        load.changed = {step.name: step.difference for step in prepared.steps}
         return load
 
     def _is_ours(self, name: str) -> bool:
@@ -131,58 +171,72 @@ class Loader:
         shared = set()
         for name in self.modules():
             source = self.source(name)
-            if name == module.__name__ or source is None:
+            if name == module.__name__ or source is None or not _may_import(source, module.__name__):
                 continue
             if module.__name__ in imports(source):
                 shared |= {each for each, _ in imported_names(source, module.__name__)}
                 shared |= _attributes_used(source, module.__name__)
         return set(vars(module)) - shared
 
-    def _replace(self, name: str, path: Path, source: str, difference: Difference, load: Load) -> None:
-        module = sys.modules[name]
+    def _replace(self, step: Step, load: Load) -> None:
+        module, difference = sys.modules[step.name], step.difference
         before = dict(vars(module))
-        old_source = self._sources[name]
+        old_source = self._sources[step.name]
 
         def undo() -> None:
             vars(module).clear()
             vars(module).update(before)
-            self._sources[name] = old_source
+            self._sources[step.name] = old_source
 
         load.did(undo)
-        code = compile(difference.execute, str(path), "exec", dont_inherit=True)
-        linecache.checkcache(str(path))
-        exec(code, vars(module))
+        linecache.checkcache(str(step.path))
+        exec(step.code, vars(module))
         for each in difference.gone:
             vars(module).pop(each, None)
         for each, kind in difference.changed.items():
-            old = before.get(each, _MISSING)
-            new = vars(module).get(each)
-            if old is _MISSING or old is new:
-                continue
-            if isinstance(old, type) and isinstance(new, type) and self._is_swapped(old) and not old.__subclasses__():
-                load.swapped[old] = new
-            elif kind == CLASS and isinstance(old, type) and isinstance(new, type) and not _is_data(old):
-                load.did(patch_class(old, new))
-                setattr(module, each, old)
-            elif kind == FUNCTION and isinstance(old, FunctionType) and isinstance(new, FunctionType):
-                load.did(patch_function(old, new))
-                setattr(module, each, old)
-        module.__file__ = str(path)
-        module.__spec__ = importlib.util.spec_from_file_location(name, path)
-        self._sources[name] = source
+            self._take_over(module, each, kind, before.get(each, _MISSING), load)
+        module.__file__ = str(step.path)
+        module.__spec__ = importlib.util.spec_from_file_location(step.name, step.path)
+        self._sources[step.name] = step.source
 
-    def _renew_imports(self, differences: Mapping[str, Difference], load: Load) -> None:
-        """Constants, decorated functions and swapped classes that others have imported by name."""
-        for name, module in self.modules().items():
+    def _take_over(self, module: ModuleType, name: str, kind: Kind, old: Any, load: Load) -> None:
+        """What others may hold on to becomes what it shall be, or is noted as swapped."""
+        new = vars(module).get(name)
+        if old is _MISSING or old is new:
+            return
+        if isinstance(old, type) and isinstance(new, type):
+            if self._is_swapped(old) and not old.__subclasses__():
+                load.swapped[old] = new
+            elif kind == CLASS and not _is_data(old):
+                load.did(patch_class(old, new))
+                setattr(module, name, old)
+        elif kind == FUNCTION and isinstance(old, FunctionType) and isinstance(new, FunctionType):
+            load.did(patch_function(old, new))
+            setattr(module, name, old)
+
+    def _importers(self, differences: Mapping[str, Difference]) -> Iterator[Importer]:
+        """Who has imported something by name from a module that changes."""
+        for name in self.modules():
             source = self.source(name)
-            if source is None:
+            if source is None or not any(_may_import(source, changed) for changed in differences):
                 continue
             for changed in differences.keys() & imports(source):
-                fresh = vars(sys.modules[changed])
                 for theirs, ours in imported_names(source, changed):
-                    if theirs in fresh and vars(module).get(ours, _MISSING) is not fresh[theirs]:
-                        load.did(_restorer(module, ours, vars(module).get(ours, _MISSING)))
-                        setattr(module, ours, fresh[theirs])
+                    yield Importer(name, ours, changed, theirs)
+
+
+def _may_import(source: str, module: str) -> bool:
+    """Whether a look into the source is worth the time: it says the module's last name somewhere."""
+    return module.rpartition(".")[2] in source
+
+
+def _renew(importer: Importer, load: Load) -> None:
+    """Constants, decorated functions and swapped classes that another module has imported by name."""
+    module, fresh = sys.modules[importer.module], vars(sys.modules[importer.changed])
+    old = vars(module).get(importer.name, _MISSING)
+    if importer.theirs in fresh and old is not fresh[importer.theirs]:
+        load.did(_restorer(module, importer.name, old))
+        setattr(module, importer.name, fresh[importer.theirs])
 
 
 def _restorer(module: ModuleType, name: str, value: Any) -> Undo:
