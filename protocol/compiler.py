@@ -19,12 +19,12 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, NamedTuple
 
-from protocol import versions
+from protocol import versions, wire
 from protocol.codegen import PackWriter, UnpackWriter, Writer
 from protocol.layout import SchemaError, minimum_size, names, resolve
-from protocol.schema import BODIES, Entry, Field, Record, Scalar
+from protocol.schema import BODIES, Entry, Field, Record, Scalar, double
 
-__all__ = ["Codec", "SchemaError", "compiled", "locate", "minimum_size", "resolve"]
+__all__ = ["Codec", "SchemaError", "compiled", "locate", "minimum_size", "read_so_far", "resolve"]
 
 Unpack = Callable[[bytes, int], tuple[Any, int]]
 Pack = Callable[[Any, bytearray], None]
@@ -67,6 +67,36 @@ def locate(error: BaseException) -> tuple[str, int | None]:
                 path.append(served.replace("[]", f"[{index}]"))
         traceback = traceback.tb_next
     return ".".join(path), offset
+
+
+def read_so_far(error: BaseException) -> list[tuple[type[Record], dict[str, Any]]]:
+    """Of the records in which generated code failed to read, outermost first: their classes, and the fields that had
+    been read. For tools that show where a message goes wrong."""
+    found: list[tuple[type[Record], dict[str, Any]]] = []
+    traceback = (error.__cause__ or error).__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        known = _lines.get(frame.f_code.co_filename)
+        if known is not None and known[0] == "unpack":
+            values = {name[2:]: value for name, value in frame.f_locals.items() if name.startswith("v_")}
+            values.update(_run_so_far(known[1][traceback.tb_lineno - 1], frame.f_locals))
+            found.append((frame.f_globals["_Record"], values))
+        traceback = traceback.tb_next
+    return found
+
+
+def _run_so_far(served: Any, variables: dict[str, Any]) -> dict[str, Any]:
+    """Of a run of scalars that the data did not suffice for, those that were there."""
+    values: dict[str, Any] = {}
+    offset = variables.get("_o", 0)
+    for field in served if isinstance(served, tuple) else ():
+        if offset + field.type.width > len(variables["_d"]):
+            break
+        (values[field.name],) = Struct(">" + field.type.code).unpack_from(variables["_d"], offset)
+        offset += field.type.width
+        if field.type is double:
+            values[field.name] = wire.read_real(values[field.name])
+    return values
 
 
 def _first_that_does_not_fit(run: tuple[Field, ...], variables: dict[str, Any], offset: int | None) -> tuple[str, Any]:

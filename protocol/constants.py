@@ -6,7 +6,7 @@ it and the older name is an alias.
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 
 from protocol.message_types import MESSAGE_BOUNDS, DbdMessageType, MessageType
 
@@ -19,6 +19,7 @@ __all__ = [
     "AUTH_PLUGIN_NONE",
     "AUTH_PLUGIN_SLURM",
     "BATCH_STEP",
+    "COMPOSED",
     "CORE_SPEC_THREAD",
     "EXTERN_STEP",
     "GRES_MAGIC",
@@ -1041,3 +1042,10 @@ class JobReason(IntEnum):
     QOS_MAX_UNK_RUN_MINS_PER_USER = 218, "MaxUnknownRunMinsPerUser"
     MAX_POWERED_NODES = 219, "MaxPoweredUpNodes"
     MPI_PORTS_BUSY = 220, "MpiPortsBusy"
+
+
+COMPOSED: dict[type[Enum], tuple[type[IntFlag], int]] = {
+    JobState: (JobStateFlag, JOB_STATE_BASE),
+    NodeState: (NodeStateFlag, NODE_STATE_BASE),
+}
+"""Enums that share a number with flags: the flags, and the mask of the bits that the enum takes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,22 +36,29 @@ COMMANDS = {
     "release": "Make and compare releases.",
     "eval": "Evaluate one expression in the running controller.",
     "remote_console": "A Python prompt in the running controller.",
+    "wire": "Decode, check, show and record Slurm messages.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 
 
 class Commands(click.Group):
-    """Finds a command's module by its name."""
+    """Finds a command's module by its name: `flurm.cli.<prefix><name>`."""
+
+    def __init__(
+        self, *args: Any, commands_by_module: dict[str, str] = COMMANDS, prefix: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._known, self._prefix = commands_by_module, prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Daemon commands only; the client commands are told of in the epilog."""
-        return list(COMMANDS)
+        return list(self._known)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of that name, None where there is none."""
-        if name not in COMMANDS:
+        if name not in self._known:
             return None
-        module = importlib.import_module(f"flurm.cli.{name.replace('-', '_')}")
+        module = importlib.import_module(f"flurm.cli.{self._prefix}{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

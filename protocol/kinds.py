@@ -1,0 +1,225 @@
+"""The kinds of messages that recordings hold, each with a reader and a writer: what `flurm wire` works with.
+
+    rpc       an ordinary frame (`protocol.frame`)
+    dbd_init  the opening of a connection to the accounting daemon: u16 number, then an ordinary frame
+    persist   a message on a persistent connection: u16 number, body
+    io_init, io   what srun and its tasks exchange; checked once somebody gave a reader and writer (`KINDS`)
+    stream    bytes that nobody took apart
+
+All but io and stream stand with their u32 length prefix. `read` gives a `Message`; when it cannot, it raises `Fault`,
+which knows the offset from the first byte of the recording and what had been read so far. `check` writes the message
+again and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+import msgspec
+
+from protocol import versions
+from protocol.codec import decode_body, encode_body, message_name
+from protocol.constants import MessageType
+from protocol.errors import DecodeError, ProtocolError
+from protocol.frame import Frame, decode_frame, encode_frame
+from protocol.schema import BODIES, Record
+
+__all__ = ["INIT_NUMBERS", "KINDS", "Check", "Fault", "Kind", "Message", "Unreadable", "check", "guess_kind", "read", "write"]
+
+_U16 = Struct(">H")
+_U32 = Struct(">I")
+_PREFIX = 4
+_NUMBER = 2
+_RECOGNISED = range(versions.OLDEST - 0x200, versions.NEWEST + 0x1000, 0x100)
+INIT_NUMBERS = (MessageType.REQUEST_PERSIST_INIT, MessageType.REQUEST_PERSIST_INIT_TLS)
+
+
+class Message(msgspec.Struct):
+    """One message taken apart. `frame` is there where it has a header; `lead` are bytes in front of the frame or the
+    body; `body_offset` counts from the first recorded byte."""
+
+    kind: str
+    version: int
+    number: int | None = None
+    name: str = ""
+    frame: Frame | None = None
+    record: Record | None = None
+    body: bytes = b""
+    body_offset: int = 0
+    lead: bytes = b""
+
+
+class Fault(ProtocolError):
+    """A message that cannot be read. `offset` counts from the first recorded byte; `message` is what was understood."""
+
+    def __init__(self, error: DecodeError, offset: int | None, message: Message) -> None:
+        self.error, self.offset, self.message = error, offset, message
+        self.field = error.field
+        where = "" if offset is None else f" at byte {offset}"
+        super().__init__(f"{error.message}{'.' if error.field else ''}{error.field}{where}: {error.reason}")
+
+
+class Unreadable(ProtocolError):
+    """Nothing here knows how to read this kind, version or message: neither right nor wrong."""
+
+
+class Kind(NamedTuple):
+    """How messages of a kind are read (bytes, version or None) and written."""
+
+    read: Callable[[bytes, int | None], Message]
+    write: Callable[[Message], bytes]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """The verdict on one message: "exact", "differs", "failed" or "unchecked"; where and why, when it is not exact."""
+
+    verdict: str
+    name: str
+    version: int
+    offset: int | None = None
+    field: str = ""
+    reason: str = ""
+
+
+def read(kind: str, data: bytes, version: int | None = None) -> Message:
+    """The message in `data`, which is exactly one. Raises Fault, or Unreadable for a kind without a reader.
+
+    `version` is needed where the bytes do not say it: on persistent connections.
+    """
+    if kind not in KINDS:
+        raise Unreadable(f"no reader for messages of kind {kind!r}")
+    return KINDS[kind].read(data, version)
+
+
+def write(message: Message) -> bytes:
+    """The bytes of a message, length prefix and all. Raises EncodeError."""
+    return KINDS[message.kind].write(message)
+
+
+def check(kind: str, data: bytes, version: int | None = None) -> Check:
+    """Whether reading and writing gives the same bytes. Raises nothing: what goes wrong is the verdict."""
+    try:
+        message = read(kind, data, version)
+    except Unreadable as error:
+        return Check("unchecked", kind, version or 0, reason=str(error))
+    except Fault as fault:
+        found = fault.message
+        return Check("failed", found.name or kind, found.version, fault.offset, fault.field, str(fault))
+    try:
+        again = write(message)
+    except ProtocolError as error:
+        return Check("failed", message.name, message.version, reason=f"cannot be written: {error}")
+    if again == data:
+        return Check("exact", message.name, message.version)
+    offset = next((at for at, pair in enumerate(zip(again, data, strict=False)) if pair[0] != pair[1]), None)
+    offset = min(len(again), len(data)) if offset is None else offset
+    field = _field_at(message, data, offset)
+    reason = f"recorded {data[offset : offset + 4].hex() or 'nothing'}, written {again[offset : offset + 4].hex()}"
+    return Check("differs", message.name, message.version, offset, field, reason)
+
+
+def guess_kind(data: bytes) -> str:
+    """The kind of a message that stands with its length prefix, from its first bytes."""
+    if len(data) < _PREFIX + _NUMBER or _U32.unpack_from(data)[0] != len(data) - _PREFIX:
+        return "stream"
+    (first,) = _U16.unpack_from(data, _PREFIX)
+    if first in _RECOGNISED:
+        return "rpc"
+    (second,) = _U16.unpack_from(data, _PREFIX + _NUMBER) if len(data) >= _PREFIX + 2 * _NUMBER else (0,)
+    if first in INIT_NUMBERS and second in _RECOGNISED:
+        return "dbd_init"
+    return "persist" if first in BODIES or message_name(first) != str(first) else "stream"
+
+
+def _read_rpc(data: bytes, version: int | None) -> Message:
+    return _read_frame(Message("rpc", version or 0), data, _PREFIX)
+
+
+def _read_init(data: bytes, version: int | None) -> Message:
+    message = Message("dbd_init", version or 0, lead=data[_PREFIX : _PREFIX + _NUMBER])
+    return _read_frame(message, data, _PREFIX + _NUMBER)
+
+
+def _read_frame(message: Message, data: bytes, start: int) -> Message:
+    _check_length(message, data)
+    if len(data) >= start + 2:
+        (message.version,) = _U16.unpack_from(data, start)
+    try:
+        frame = decode_frame(data[start:])
+    except DecodeError as error:
+        offset = None if error.offset is None else start + error.offset
+        raise Fault(error, offset, message) from error
+    message.frame, message.version, message.number = frame, frame.version, frame.msg_type
+    message.name, message.body = message_name(frame.msg_type), frame.body
+    message.body_offset = len(data) - len(frame.body)
+    if not versions.is_supported(frame.version):
+        raise Unreadable(f"version {versions.name(frame.version)} is recognised, not read")
+    return _read_body(message)
+
+
+def _read_persist(data: bytes, version: int | None) -> Message:
+    message = Message("persist", version or 0)
+    _check_length(message, data)
+    if len(data) < _PREFIX + _NUMBER:
+        raise Fault(DecodeError("persist", "number", 0, "a message without a number"), _PREFIX, message)
+    (message.number,) = _U16.unpack_from(data, _PREFIX)
+    message.name = message_name(message.number)
+    message.body, message.body_offset = data[_PREFIX + _NUMBER :], _PREFIX + _NUMBER
+    if version is None:
+        raise Unreadable("nothing tells the version of this persistent connection")
+    return _read_body(message)
+
+
+def _read_body(message: Message) -> Message:
+    assert message.number is not None
+    if message.number not in BODIES:
+        raise Unreadable(f"{message.name} has no layout here")
+    try:
+        message.record = decode_body(message.number, message.body, message.version)
+    except DecodeError as error:
+        offset = None if error.offset is None else message.body_offset + error.offset
+        raise Fault(error, offset, message) from error
+    return message
+
+
+def _check_length(message: Message, data: bytes) -> None:
+    announced = _U32.unpack_from(data)[0] if len(data) >= _PREFIX else None
+    if announced != len(data) - _PREFIX:
+        reason = f"{announced} bytes announced, {max(len(data) - _PREFIX, 0)} there"
+        raise Fault(DecodeError("frame", "length", 0, reason), 0, message)
+
+
+def _write_frame(message: Message) -> bytes:
+    assert message.frame is not None
+    body = encode_body(message.frame.msg_type, message.record, message.version)
+    frame = encode_frame(msgspec.structs.replace(message.frame, body=body))
+    if not message.lead:
+        return frame
+    return _U32.pack(len(frame) - _PREFIX + len(message.lead)) + message.lead + frame[_PREFIX:]
+
+
+def _write_persist(message: Message) -> bytes:
+    assert message.number is not None
+    body = encode_body(message.number, message.record, message.version)
+    return _U32.pack(len(body) + _NUMBER) + _U16.pack(message.number) + body
+
+
+def _field_at(message: Message, data: bytes, offset: int) -> str:
+    """The field that the byte at `offset` belongs to: the one at which a body that ends there cannot be read."""
+    if message.number is None or offset < message.body_offset or offset >= len(data):
+        return "header" if offset < message.body_offset else ""
+    try:
+        decode_body(message.number, data[message.body_offset : offset], message.version)
+    except DecodeError as error:
+        return error.field
+    return ""
+
+
+KINDS: dict[str, Kind] = {
+    "rpc": Kind(_read_rpc, _write_frame),
+    "dbd_init": Kind(_read_init, _write_frame),
+    "persist": Kind(_read_persist, _write_persist),
+}
+"""Readers and writers by kind."""
