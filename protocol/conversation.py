@@ -118,7 +118,7 @@ class Conversation:
         if not 2 <= length <= MAX_MESSAGE_SIZE:
             return -1
         looks = guess_kind(_U32.pack(4) + bytes(held[4:8]))
-        return 4 + length if looks != "stream" else -1
+        return 4 + length if looks != "unknown" else -1
 
     def _piece(self, direction: Direction, data: bytes) -> Piece:
         if direction in self._raw:
@@ -132,7 +132,7 @@ class Conversation:
             return self._opening(direction, kind, data, *_U16.unpack_from(data, 4))
         (number,) = _U16.unpack_from(data, 4)
         version = self._persist.version
-        if kind == "stream" or version is None:
+        if kind == "unknown" or version is None:
             return Piece(direction, "stream", data)
         self._persist.see("persist", data)
         return Piece(direction, "persist", data, message_name(number), number, version)

@@ -29,6 +29,7 @@ from protocol.schema import BODIES, Record
 __all__ = ["INIT_NUMBERS", "KINDS", "Check", "Fault", "Kind", "Message", "Unreadable", "check", "guess_kind", "read", "write"]
 
 _U16 = Struct(">H")
+_TYPE = Struct(">HHH")
 _U32 = Struct(">I")
 _PREFIX = 4
 _NUMBER = 2
@@ -121,16 +122,16 @@ def check(kind: str, data: bytes, version: int | None = None) -> Check:
 
 
 def guess_kind(data: bytes) -> str:
-    """The kind of a message that stands with its length prefix, from its first bytes."""
-    if len(data) < _PREFIX + _NUMBER or _U32.unpack_from(data)[0] != len(data) - _PREFIX:
-        return "stream"
+    """The kind of a message that stands with its length prefix, from its first bytes; "unknown" for anything else."""
+    if len(data) < _PREFIX + _NUMBER:
+        return "unknown"
     (first,) = _U16.unpack_from(data, _PREFIX)
     if first in _RECOGNISED:
         return "rpc"
     (second,) = _U16.unpack_from(data, _PREFIX + _NUMBER) if len(data) >= _PREFIX + 2 * _NUMBER else (0,)
     if first in INIT_NUMBERS and second in _RECOGNISED:
         return "dbd_init"
-    return "persist" if first in BODIES or message_name(first) != str(first) else "stream"
+    return "persist" if first in BODIES or message_name(first) != str(first) else "unknown"
 
 
 def _read_rpc(data: bytes, version: int | None) -> Message:
@@ -143,36 +144,49 @@ def _read_init(data: bytes, version: int | None) -> Message:
 
 
 def _read_frame(message: Message, data: bytes, start: int) -> Message:
-    _check_length(message, data)
-    if len(data) >= start + 2:
-        (message.version,) = _U16.unpack_from(data, start)
+    if len(data) >= start + _TYPE.size:
+        message.version, _, message.number = _TYPE.unpack_from(data, start)
+        message.name = message_name(message.number)
+    wrong_length: Fault | None = None
     try:
         frame = decode_frame(data[start:])
     except DecodeError as error:
-        offset = None if error.offset is None else start + error.offset
-        raise Fault(error, offset, message) from error
+        wrong_length = Fault(error, None if error.offset is None else start + error.offset, message)
+        if error.field != "body_length":
+            raise wrong_length from error
+        frame = _with_true_length(data[start:], error.offset or 0)
     message.frame, message.version, message.number = frame, frame.version, frame.msg_type
     message.name, message.body = message_name(frame.msg_type), frame.body
     message.body_offset = len(data) - len(frame.body)
     if not versions.is_supported(frame.version):
         raise Unreadable(f"version {versions.name(frame.version)} is recognised, not read")
-    return _read_body(message)
+    _read_body(message)
+    if wrong_length is not None:
+        raise wrong_length
+    _check_length(message, data)
+    return message
+
+
+def _with_true_length(data: bytes, body_start: int) -> Frame:
+    """The frame with the body that is there, whatever length its header says: to show what can be shown."""
+    return decode_frame(data[:6] + _U32.pack(len(data) - body_start) + data[10:])
 
 
 def _read_persist(data: bytes, version: int | None) -> Message:
     message = Message("persist", version or 0)
-    _check_length(message, data)
     if len(data) < _PREFIX + _NUMBER:
-        raise Fault(DecodeError("persist", "number", 0, "a message without a number"), _PREFIX, message)
+        raise Fault(DecodeError("persist", "number", 0, "a message without a number"), len(data), message)
     (message.number,) = _U16.unpack_from(data, _PREFIX)
     message.name = message_name(message.number)
     message.body, message.body_offset = data[_PREFIX + _NUMBER :], _PREFIX + _NUMBER
     if version is None:
         raise Unreadable("nothing tells the version of this persistent connection")
-    return _read_body(message)
+    _read_body(message)
+    _check_length(message, data)
+    return message
 
 
-def _read_body(message: Message) -> Message:
+def _read_body(message: Message) -> None:
     assert message.number is not None
     if message.number not in BODIES:
         raise Unreadable(f"{message.name} has no layout here")
@@ -181,7 +195,6 @@ def _read_body(message: Message) -> Message:
     except DecodeError as error:
         offset = None if error.offset is None else message.body_offset + error.offset
         raise Fault(error, offset, message) from error
-    return message
 
 
 def _check_length(message: Message, data: bytes) -> None:

@@ -18,7 +18,7 @@ from enum import Enum, Flag
 from protocol.constants import COMPOSED, MEM_PER_CPU
 from protocol.schema import Scalar
 
-__all__ = ["absent_name", "full_name", "is_known", "names_of", "scalar_text", "time_text"]
+__all__ = ["absent_name", "full_name", "is_known", "names_of", "scalar_text", "time_text", "value_names"]
 
 _ABSENT = {
     0xFE: "NO_VAL8",
@@ -114,3 +114,11 @@ def _member(means: type[Enum], value: int) -> str | None:
 
 def _number(means: type[Enum] | None, value: int) -> str:
     return f"{value:#x}" if means is not None and (issubclass(means, Flag) or means in COMPOSED) else str(value)
+
+
+def value_names(means: type[Enum]) -> list[str]:
+    """Every member as "NAME number", flags in hexadecimal, those of a composed enum behind it."""
+    hexadecimal = issubclass(means, Flag)
+    names = [f"{name} {member.value:#x}" if hexadecimal else f"{name} {member.value}"
+             for name, member in means.__members__.items()]  # fmt: skip
+    return names + (value_names(COMPOSED[means][0]) if means in COMPOSED else [])

@@ -42,6 +42,8 @@ def command(
                 continue
             item.kind, item.version = kind or item.kind, item.version or version
             good &= _print_json(item, key) if as_json else _print_text(item, key, everything)
+    except BrokenPipeError:
+        raise
     except (RecordingError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not good:

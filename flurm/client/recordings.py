@@ -89,7 +89,7 @@ def from_bytes(data: bytes, path: str = "-", version: int | None = None) -> Iter
             raise RecordingError(f"{path}: an odd number of hexadecimal digits")
         data = bytes.fromhex(digits.decode())
     prefixed = _U32.pack(len(data)) + data
-    if len(data) >= 2 and not _is_prefixed(data) and guess_kind(prefixed) != "stream":
+    if len(data) >= 2 and not _is_prefixed(data) and guess_kind(prefixed) != "unknown":
         data = prefixed
     tracker = PersistVersion()
     for number, (offset, one) in enumerate(cut(data), 1):
