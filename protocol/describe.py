@@ -37,7 +37,7 @@ from protocol.wire import Address, Bits
 __all__ = ["Node", "describe", "describe_partial", "lines", "to_json"]
 
 SHOWN_ELEMENTS, SHOWN_SCALARS, SHOWN_TEXT = 4, 16, 200
-"""How many elements of a list, plain values of a list and characters of a value `lines` prints unless asked for everything."""
+"""How many elements and plain values of a list and characters of a value `lines` prints unless asked for all."""
 
 
 class Node(msgspec.Struct):

@@ -55,6 +55,8 @@ def describe_message(message: Message, key: bytes | None = None) -> list[Node]:
 def describe_fault(fault: Fault, key: bytes | None = None) -> list[Node]:
     """The same for a message that cannot be read: what was understood of it."""
     nodes = _envelope(fault.message, key)
+    if fault.message.record is not None:
+        return [*nodes, describe(fault.message.record, fault.message.version)]
     body = describe_partial(fault.error, fault.message.version)
     return nodes if body is None else [*nodes, body]
 
@@ -78,7 +80,9 @@ def _envelope(message: Message, key: bytes | None) -> list[Node]:
     frame = message.frame
     nodes = [_header(frame)]
     if frame.auth is not None:
-        nodes.append(Node("credential", _PLUGINS[frame.auth.plugin_id], None, list(_credential(frame, frame.auth, key))))
+        nodes.append(
+            Node("credential", _PLUGINS[frame.auth.plugin_id], None, list(_credential(frame, frame.auth, key)))
+        )
     return nodes
 
 

@@ -21,12 +21,25 @@ import msgspec
 
 from protocol import versions
 from protocol.codec import decode_body, encode_body, message_name
+from protocol.compiler import compiled, locate
 from protocol.constants import MessageType
 from protocol.errors import DecodeError, ProtocolError
 from protocol.frame import Frame, decode_frame, encode_frame
 from protocol.schema import BODIES, Record
 
-__all__ = ["INIT_NUMBERS", "KINDS", "Check", "Fault", "Kind", "Message", "Unreadable", "check", "guess_kind", "read", "write"]
+__all__ = [
+    "INIT_NUMBERS",
+    "KINDS",
+    "Check",
+    "Fault",
+    "Kind",
+    "Message",
+    "Unreadable",
+    "check",
+    "guess_kind",
+    "read",
+    "write",
+]
 
 _U16 = Struct(">H")
 _TYPE = Struct(">HHH")
@@ -221,13 +234,27 @@ def _write_persist(message: Message) -> bytes:
 
 def _field_at(message: Message, data: bytes, offset: int) -> str:
     """The field that the byte at `offset` belongs to: the one at which a body that ends there cannot be read."""
-    if message.number is None or offset < message.body_offset or offset >= len(data):
-        return "header" if offset < message.body_offset else ""
+    record = BODIES.get(message.number or 0)
+    if offset < message.body_offset:
+        return "header"
+    if record is None or offset >= len(data):
+        return ""
+    short = _Short(data[message.body_offset : offset])
     try:
-        decode_body(message.number, data[message.body_offset : offset], message.version)
-    except DecodeError as error:
-        return error.field
+        compiled(record, message.version).unpack(short, 0)
+    except Exception as error:
+        short.pretended = None
+        return locate(error)[0]
     return ""
+
+
+class _Short(bytes):
+    """Data that ends too early and pretends to go on, so that no count is refused before its elements are read."""
+
+    pretended: int | None = 1 << 40
+
+    def __len__(self) -> int:
+        return super().__len__() if self.pretended is None else self.pretended
 
 
 KINDS: dict[str, Kind] = {

@@ -1,4 +1,4 @@
-"""Recorded traffic as files: `frames.bin` with all messages behind each other, `meta.json` beside it saying what is what.
+"""Recorded traffic as files: `frames.bin` with all messages, `meta.json` beside it saying what is what.
 
 `meta.json` holds `columns` and `frames`, one row per message, or `steps`, a list of such pieces over one `frames.bin`.
 Columns: off, len, t (seconds since the step began), conn, dir (c2s, s2c), client, server, port, service, kind (see
@@ -130,7 +130,11 @@ def _described(rows: list[tuple[str, dict[str, Any]]], data: bytes, path: str) -
     trackers: dict[Any, PersistVersion] = {}
     for number, (step, row) in enumerate(rows, 1):
         offset, length = row.get("off"), row.get("len")
-        if not isinstance(offset, int) or not isinstance(length, int) or not 0 <= offset <= offset + length <= len(data):
+        if (
+            not isinstance(offset, int)
+            or not isinstance(length, int)
+            or not 0 <= offset <= offset + length <= len(data)
+        ):
             raise RecordingError(f"{path}: row {number} of meta.json points outside of the file: {offset}, {length}")
         one = data[offset : offset + length]
         kind = row.get("kind") or guess_kind(one)

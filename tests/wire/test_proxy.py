@@ -56,7 +56,9 @@ def relay(target: int, out: Path) -> Iterator[Relay]:
 
 
 def check(out: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FLURM, "wire", "check", str(out)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return subprocess.run(
+        [*FLURM, "wire", "check", str(out)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
 
 
 @contextlib.contextmanager
@@ -190,4 +192,3 @@ def test_a_server_that_is_away_is_said_and_the_client_is_let_go(tmp_path):
             assert connection.recv(1) == b""
         assert f"#1 cannot reach 127.0.0.1:{port}" in proxy.stop(signal.SIGTERM)
     assert json.loads((tmp_path / "out" / "meta.json").read_text())["frames"] == []
-
