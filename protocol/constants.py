@@ -2,12 +2,57 @@
 
 Member names are Slurm's own without their common prefix; where a number changed its meaning, the newest release names
 it and the older name is an alias.
+
+Reasons of jobs, message numbers and enums of single fields have files of their own; all can be imported from here.
 """
 
 from __future__ import annotations
 
 from enum import Enum, IntEnum, IntFlag
 
+from protocol.field_constants import (
+    AccelBind,
+    AssocMgrFlag,
+    BroadcastFlag,
+    BurstBufferFlag,
+    BurstBufferState,
+    CertFlag,
+    Compression,
+    ContainerStatus,
+    CpuBindType,
+    CpuFrequency,
+    CpuGovernor,
+    CronFlag,
+    DependencyState,
+    DynamicNode,
+    HealthCheckState,
+    JobDefault,
+    JobExclusive,
+    JobOversubscribe,
+    LogFormatFlag,
+    LogLevel,
+    PersistFlag,
+    PersistType,
+    PriorityFlag,
+    PriorityReset,
+    ProfileFlag,
+    PropagatePriority,
+    RebootFlag,
+    ReconfigFlag,
+    SelectPlugin,
+    Signal,
+    SpecialStep,
+    StatsCommand,
+    SwitchPlugin,
+    TaskDistributionFlag,
+    TopologyPlugin,
+    TriggerFlag,
+    TriggerResource,
+    TriggerType,
+    UpdateMode,
+    X11Flag,
+)
+from protocol.job_reasons import JobReason
 from protocol.message_types import MESSAGE_BOUNDS, DbdMessageType, MessageType
 
 __all__ = [
@@ -60,15 +105,33 @@ __all__ = [
     "SLURMD_PORT",
     "SWITCH_NONE",
     "WARN_SENT",
+    "AccelBind",
     "AccountingEnforce",
+    "AssocMgrFlag",
+    "BroadcastFlag",
+    "BurstBufferFlag",
+    "BurstBufferState",
+    "CertFlag",
+    "Compression",
     "ConfigFlag",
     "ConfigRequestFlag",
+    "ContainerStatus",
     "CpuBind",
+    "CpuBindType",
+    "CpuFrequency",
+    "CpuGovernor",
+    "CronFlag",
     "DbdMessageType",
     "DebugFlag",
+    "DependencyState",
     "DependencyType",
+    "DynamicNode",
     "HeaderFlag",
+    "HealthCheckState",
+    "JobDefault",
+    "JobExclusive",
     "JobFlag",
+    "JobOversubscribe",
     "JobReason",
     "JobShared",
     "JobState",
@@ -76,6 +139,8 @@ __all__ = [
     "KillFlag",
     "LaunchFlag",
     "LogFormat",
+    "LogFormatFlag",
+    "LogLevel",
     "MailFlag",
     "MemBind",
     "MessageType",
@@ -85,19 +150,39 @@ __all__ = [
     "PartitionFlag",
     "PartitionLimitEnforcement",
     "PartitionState",
+    "PersistFlag",
+    "PersistType",
     "PreemptMode",
+    "PriorityFlag",
+    "PriorityReset",
     "PrivateData",
+    "ProfileFlag",
     "PrologFlag",
+    "PropagatePriority",
     "ReadyBit",
+    "RebootFlag",
+    "ReconfigFlag",
     "RegistrationFlag",
     "ReservationFlag",
     "SelectFlag",
+    "SelectPlugin",
     "ShowFlag",
     "ShutdownOp",
+    "Signal",
+    "SpecialStep",
+    "StatsCommand",
     "StepFlag",
     "SuspendOp",
+    "SwitchPlugin",
     "TaskDistribution",
+    "TaskDistributionFlag",
+    "TopologyPlugin",
     "Tres",
+    "TriggerFlag",
+    "TriggerResource",
+    "TriggerType",
+    "UpdateMode",
+    "X11Flag",
 ]
 
 INFINITE8 = 0xFF
@@ -539,8 +624,11 @@ class SelectFlag(IntFlag):
     BOARD = 8
     MEMORY = 16
     OTHER_CONS_RES = 32
+    ENFORCE_BINDING_GRES = 64
+    ONE_TASK_PER_SHARING_GRES = 128
     ONE_TASK_PER_CORE = 0x100
     PACK_NODES = 0x200
+    LL_SHARED_GRES = 0x400
     OTHER_CONS_TRES = 0x800
     CORE_DEFAULT_DIST_BLOCK = 0x1000
     LLN = 0x4000
@@ -808,244 +896,10 @@ class Tres(IntEnum):
     PAGES = 8
 
 
-class JobReason(IntEnum):
-    """Why a job is in its state; `text` is the name that clients print."""
-
-    text: str
-
-    def __new__(cls, number: int, text: str = "") -> JobReason:
-        member = int.__new__(cls, number)
-        member._value_ = number
-        member.text = text
-        return member
-
-    NO_REASON = 0, "None"
-    PRIORITY = 1, "Priority"
-    DEPENDENCY = 2, "Dependency"
-    RESOURCES = 3, "Resources"
-    PART_NODE_LIMIT = 4, "PartitionNodeLimit"
-    PART_TIME_LIMIT = 5, "PartitionTimeLimit"
-    PART_DOWN = 6, "PartitionDown"
-    PART_INACTIVE = 7, "PartitionInactive"
-    HELD = 8, "JobHeldAdmin"
-    TIME = 9, "BeginTime"
-    LICENSES = 10, "Licenses"
-    ASSOC_JOB_LIMIT = 11, "AssociationJobLimit"
-    ASSOC_RESOURCE_LIMIT = 12, "AssociationResourceLimit"
-    ASSOC_TIME_LIMIT = 13, "AssociationTimeLimit"
-    RESERVATION = 14, "Reservation"
-    NODE_NOT_AVAIL = 15, "ReqNodeNotAvail"
-    HELD_USER = 16, "JobHeldUser"
-    NVIDIA_IMEX_CHANNELS = 17, "NvidiaImexChannels"
-    FRONT_END = 17
-    FAIL_DEFER = 18, "SchedDefer"
-    FAIL_DOWN_PARTITION = 19, "PartitionDown"
-    FAIL_DOWN_NODE = 20, "NodeDown"
-    FAIL_BAD_CONSTRAINTS = 21, "BadConstraints"
-    FAIL_SYSTEM = 22, "SystemFailure"
-    FAIL_LAUNCH = 23, "JobLaunchFailure"
-    FAIL_EXIT_CODE = 24, "NonZeroExitCode"
-    FAIL_TIMEOUT = 25, "TimeLimit"
-    FAIL_INACTIVE_LIMIT = 26, "InactiveLimit"
-    FAIL_ACCOUNT = 27, "InvalidAccount"
-    FAIL_QOS = 28, "InvalidQOS"
-    QOS_THRES = 29, "QOSUsageThreshold"
-    QOS_JOB_LIMIT = 30, "QOSJobLimit"
-    QOS_RESOURCE_LIMIT = 31, "QOSResourceLimit"
-    QOS_TIME_LIMIT = 32, "QOSTimeLimit"
-    FAIL_SIGNAL = 33, "RaisedSignal"
-    BLOCK_MAX_ERR = 33
-    BLOCK_D_ACTION = 34, "BlockFreeAction"
-    CLEANING = 35, "Cleaning"
-    PROLOG = 36, "Prolog"
-    QOS = 37, "QOSNotAllowed"
-    ACCOUNT = 38, "AccountNotAllowed"
-    DEP_INVALID = 39, "DependencyNeverSatisfied"
-    QOS_GRP_CPU = 40, "QOSGrpCpuLimit"
-    QOS_GRP_CPU_MIN = 41, "QOSGrpCPUMinutesLimit"
-    QOS_GRP_CPU_RUN_MIN = 42, "QOSGrpCPURunMinutesLimit"
-    QOS_GRP_JOB = 43, "QOSGrpJobsLimit"
-    QOS_GRP_MEM = 44, "QOSGrpMemLimit"
-    QOS_GRP_NODE = 45, "QOSGrpNodeLimit"
-    QOS_GRP_SUB_JOB = 46, "QOSGrpSubmitJobsLimit"
-    QOS_GRP_WALL = 47, "QOSGrpWallLimit"
-    QOS_MAX_CPU_PER_JOB = 48, "QOSMaxCpuPerJobLimit"
-    QOS_MAX_CPU_MINS_PER_JOB = 49, "QOSMaxCpuMinutesPerJobLimit"
-    QOS_MAX_NODE_PER_JOB = 50, "QOSMaxNodePerJobLimit"
-    QOS_MAX_WALL_PER_JOB = 51, "QOSMaxWallDurationPerJobLimit"
-    QOS_MAX_CPU_PER_USER = 52, "QOSMaxCpuPerUserLimit"
-    QOS_MAX_JOB_PER_USER = 53, "QOSMaxJobsPerUserLimit"
-    QOS_MAX_NODE_PER_USER = 54, "QOSMaxNodePerUserLimit"
-    QOS_MAX_SUB_JOB = 55, "QOSMaxSubmitJobPerUserLimit"
-    QOS_MIN_CPU = 56, "QOSMinCpuNotSatisfied"
-    ASSOC_GRP_CPU = 57, "AssocGrpCpuLimit"
-    ASSOC_GRP_CPU_MIN = 58, "AssocGrpCPUMinutesLimit"
-    ASSOC_GRP_CPU_RUN_MIN = 59, "AssocGrpCPURunMinutesLimit"
-    ASSOC_GRP_JOB = 60, "AssocGrpJobsLimit"
-    ASSOC_GRP_MEM = 61, "AssocGrpMemLimit"
-    ASSOC_GRP_NODE = 62, "AssocGrpNodeLimit"
-    ASSOC_GRP_SUB_JOB = 63, "AssocGrpSubmitJobsLimit"
-    ASSOC_GRP_WALL = 64, "AssocGrpWallLimit"
-    ASSOC_MAX_JOBS = 65, "AssocMaxJobsLimit"
-    ASSOC_MAX_CPU_PER_JOB = 66, "AssocMaxCpuPerJobLimit"
-    ASSOC_MAX_CPU_MINS_PER_JOB = 67, "AssocMaxCpuMinutesPerJobLimit"
-    ASSOC_MAX_NODE_PER_JOB = 68, "AssocMaxNodePerJobLimit"
-    ASSOC_MAX_WALL_PER_JOB = 69, "AssocMaxWallDurationPerJobLimit"
-    ASSOC_MAX_SUB_JOB = 70, "AssocMaxSubmitJobLimit"
-    MAX_REQUEUE = 71, "JobHoldMaxRequeue"
-    ARRAY_TASK_LIMIT = 72, "JobArrayTaskLimit"
-    BURST_BUFFER_RESOURCE = 73, "BurstBufferResources"
-    BURST_BUFFER_STAGING = 74, "BurstBufferStageIn"
-    FAIL_BURST_BUFFER_OP = 75, "BurstBufferOperation"
-    POWER_NOT_AVAIL = 76, "PowerNotAvail"
-    POWER_RESERVED = 77, "PowerReserved"
-    ASSOC_GRP_UNK = 78, "AssocGrpUnknown"
-    ASSOC_GRP_UNK_MIN = 79, "AssocGrpUnknownMinutes"
-    ASSOC_GRP_UNK_RUN_MIN = 80, "AssocGrpUnknownRunMinutes"
-    ASSOC_MAX_UNK_PER_JOB = 81, "AssocMaxUnknownPerJob"
-    ASSOC_MAX_UNK_PER_NODE = 82, "AssocMaxUnknownPerNode"
-    ASSOC_MAX_UNK_MINS_PER_JOB = 83, "AssocMaxUnknownMinutesPerJob"
-    ASSOC_MAX_CPU_PER_NODE = 84, "AssocMaxCpuPerNode"
-    ASSOC_GRP_MEM_MIN = 85, "AssocGrpMemMinutes"
-    ASSOC_GRP_MEM_RUN_MIN = 86, "AssocGrpMemRunMinutes"
-    ASSOC_MAX_MEM_PER_JOB = 87, "AssocMaxMemPerJob"
-    ASSOC_MAX_MEM_PER_NODE = 88, "AssocMaxMemPerNode"
-    ASSOC_MAX_MEM_MINS_PER_JOB = 89, "AssocMaxMemMinutesPerJob"
-    ASSOC_GRP_NODE_MIN = 90, "AssocGrpNodeMinutes"
-    ASSOC_GRP_NODE_RUN_MIN = 91, "AssocGrpNodeRunMinutes"
-    ASSOC_MAX_NODE_MINS_PER_JOB = 92, "AssocMaxNodeMinutesPerJob"
-    ASSOC_GRP_ENERGY = 93, "AssocGrpEnergy"
-    ASSOC_GRP_ENERGY_MIN = 94, "AssocGrpEnergyMinutes"
-    ASSOC_GRP_ENERGY_RUN_MIN = 95, "AssocGrpEnergyRunMinutes"
-    ASSOC_MAX_ENERGY_PER_JOB = 96, "AssocMaxEnergyPerJob"
-    ASSOC_MAX_ENERGY_PER_NODE = 97, "AssocMaxEnergyPerNode"
-    ASSOC_MAX_ENERGY_MINS_PER_JOB = 98, "AssocMaxEnergyMinutesPerJob"
-    ASSOC_GRP_GRES = 99, "AssocGrpGRES"
-    ASSOC_GRP_GRES_MIN = 100, "AssocGrpGRESMinutes"
-    ASSOC_GRP_GRES_RUN_MIN = 101, "AssocGrpGRESRunMinutes"
-    ASSOC_MAX_GRES_PER_JOB = 102, "AssocMaxGRESPerJob"
-    ASSOC_MAX_GRES_PER_NODE = 103, "AssocMaxGRESPerNode"
-    ASSOC_MAX_GRES_MINS_PER_JOB = 104, "AssocMaxGRESMinutesPerJob"
-    ASSOC_GRP_LIC = 105, "AssocGrpLicense"
-    ASSOC_GRP_LIC_MIN = 106, "AssocGrpLicenseMinutes"
-    ASSOC_GRP_LIC_RUN_MIN = 107, "AssocGrpLicenseRunMinutes"
-    ASSOC_MAX_LIC_PER_JOB = 108, "AssocMaxLicensePerJob"
-    ASSOC_MAX_LIC_MINS_PER_JOB = 109, "AssocMaxLicenseMinutesPerJob"
-    ASSOC_GRP_BB = 110, "AssocGrpBB"
-    ASSOC_GRP_BB_MIN = 111, "AssocGrpBBMinutes"
-    ASSOC_GRP_BB_RUN_MIN = 112, "AssocGrpBBRunMinutes"
-    ASSOC_MAX_BB_PER_JOB = 113, "AssocMaxBBPerJob"
-    ASSOC_MAX_BB_PER_NODE = 114, "AssocMaxBBPerNode"
-    ASSOC_MAX_BB_MINS_PER_JOB = 115, "AssocMaxBBMinutesPerJob"
-    QOS_GRP_UNK = 116, "QOSGrpUnknown"
-    QOS_GRP_UNK_MIN = 117, "QOSGrpUnknownMinutes"
-    QOS_GRP_UNK_RUN_MIN = 118, "QOSGrpUnknownRunMinutes"
-    QOS_MAX_UNK_PER_JOB = 119, "QOSMaxUnknownPerJob"
-    QOS_MAX_UNK_PER_NODE = 120, "QOSMaxUnknownPerNode"
-    QOS_MAX_UNK_PER_USER = 121, "QOSMaxUnknownPerUser"
-    QOS_MAX_UNK_MINS_PER_JOB = 122, "QOSMaxUnknownMinutesPerJob"
-    QOS_MIN_UNK = 123, "QOSMinUnknown"
-    QOS_MAX_CPU_PER_NODE = 124, "QOSMaxCpuPerNode"
-    QOS_GRP_MEM_MIN = 125, "QOSGrpMemoryMinutes"
-    QOS_GRP_MEM_RUN_MIN = 126, "QOSGrpMemoryRunMinutes"
-    QOS_MAX_MEM_MINS_PER_JOB = 127, "QOSMaxMemoryMinutesPerJob"
-    QOS_MAX_MEM_PER_JOB = 128, "QOSMaxMemoryPerJob"
-    QOS_MAX_MEM_PER_NODE = 129, "QOSMaxMemoryPerNode"
-    QOS_MAX_MEM_PER_USER = 130, "QOSMaxMemoryPerUser"
-    QOS_MIN_MEM = 131, "QOSMinMemory"
-    QOS_GRP_ENERGY = 132, "QOSGrpEnergy"
-    QOS_GRP_ENERGY_MIN = 133, "QOSGrpEnergyMinutes"
-    QOS_GRP_ENERGY_RUN_MIN = 134, "QOSGrpEnergyRunMinutes"
-    QOS_MAX_ENERGY_PER_JOB = 135, "QOSMaxEnergyPerJob"
-    QOS_MAX_ENERGY_PER_NODE = 136, "QOSMaxEnergyPerNode"
-    QOS_MAX_ENERGY_PER_USER = 137, "QOSMaxEnergyPerUser"
-    QOS_MAX_ENERGY_MINS_PER_JOB = 138, "QOSMaxEnergyMinutesPerJob"
-    QOS_MIN_ENERGY = 139, "QOSMinEnergy"
-    QOS_GRP_NODE_MIN = 140, "QOSGrpNodeMinutes"
-    QOS_GRP_NODE_RUN_MIN = 141, "QOSGrpNodeRunMinutes"
-    QOS_MAX_NODE_MINS_PER_JOB = 142, "QOSMaxNodeMinutesPerJob"
-    QOS_MIN_NODE = 143, "QOSMinNode"
-    QOS_GRP_GRES = 144, "QOSGrpGRES"
-    QOS_GRP_GRES_MIN = 145, "QOSGrpGRESMinutes"
-    QOS_GRP_GRES_RUN_MIN = 146, "QOSGrpGRESRunMinutes"
-    QOS_MAX_GRES_PER_JOB = 147, "QOSMaxGRESPerJob"
-    QOS_MAX_GRES_PER_NODE = 148, "QOSMaxGRESPerNode"
-    QOS_MAX_GRES_PER_USER = 149, "QOSMaxGRESPerUser"
-    QOS_MAX_GRES_MINS_PER_JOB = 150, "QOSMaxGRESMinutesPerJob"
-    QOS_MIN_GRES = 151, "QOSMinGRES"
-    QOS_GRP_LIC = 152, "QOSGrpLicense"
-    QOS_GRP_LIC_MIN = 153, "QOSGrpLicenseMinutes"
-    QOS_GRP_LIC_RUN_MIN = 154, "QOSGrpLicenseRunMinutes"
-    QOS_MAX_LIC_PER_JOB = 155, "QOSMaxLicensePerJob"
-    QOS_MAX_LIC_PER_USER = 156, "QOSMaxLicensePerUser"
-    QOS_MAX_LIC_MINS_PER_JOB = 157, "QOSMaxLicenseMinutesPerJob"
-    QOS_MIN_LIC = 158, "QOSMinLicense"
-    QOS_GRP_BB = 159, "QOSGrpBB"
-    QOS_GRP_BB_MIN = 160, "QOSGrpBBMinutes"
-    QOS_GRP_BB_RUN_MIN = 161, "QOSGrpBBRunMinutes"
-    QOS_MAX_BB_PER_JOB = 162, "QOSMaxBBPerJob"
-    QOS_MAX_BB_PER_NODE = 163, "QOSMaxBBPerNode"
-    QOS_MAX_BB_PER_USER = 164, "QOSMaxBBPerUser"
-    QOS_MAX_BB_MINS_PER_JOB = 165, "AssocMaxBBMinutesPerJob"
-    QOS_MIN_BB = 166, "QOSMinBB"
-    FAIL_DEADLINE = 167, "DeadLine"
-    QOS_MAX_BB_PER_ACCT = 168, "MaxBBPerAccount"
-    QOS_MAX_CPU_PER_ACCT = 169, "MaxCpuPerAccount"
-    QOS_MAX_ENERGY_PER_ACCT = 170, "MaxEnergyPerAccount"
-    QOS_MAX_GRES_PER_ACCT = 171, "MaxGRESPerAccount"
-    QOS_MAX_NODE_PER_ACCT = 172, "MaxNodePerAccount"
-    QOS_MAX_LIC_PER_ACCT = 173, "MaxLicensePerAccount"
-    QOS_MAX_MEM_PER_ACCT = 174, "MaxMemoryPerAccount"
-    QOS_MAX_UNK_PER_ACCT = 175, "MaxUnknownPerAccount"
-    QOS_MAX_JOB_PER_ACCT = 176, "MaxJobsPerAccount"
-    QOS_MAX_SUB_JOB_PER_ACCT = 177, "MaxSubmitJobsPerAccount"
-    PART_CONFIG = 178, "PartitionConfig"
-    ACCOUNT_POLICY = 179, "AccountingPolicy"
-    FED_JOB_LOCK = 180, "FedJobLock"
-    FAIL_OOM = 181, "OutOfMemory"
-    PN_MEM_LIMIT = 182, "MaxMemPerLimit"
-    ASSOC_GRP_BILLING = 183, "AssocGrpBilling"
-    ASSOC_GRP_BILLING_MIN = 184, "AssocGrpBillingMinutes"
-    ASSOC_GRP_BILLING_RUN_MIN = 185, "AssocGrpBillingRunMinutes"
-    ASSOC_MAX_BILLING_PER_JOB = 186, "AssocMaxBillingPerJob"
-    ASSOC_MAX_BILLING_PER_NODE = 187, "AssocMaxBillingPerNode"
-    ASSOC_MAX_BILLING_MINS_PER_JOB = 188, "AssocMaxBillingMinutesPerJob"
-    QOS_GRP_BILLING = 189, "QOSGrpBilling"
-    QOS_GRP_BILLING_MIN = 190, "QOSGrpBillingMinutes"
-    QOS_GRP_BILLING_RUN_MIN = 191, "QOSGrpBillingRunMinutes"
-    QOS_MAX_BILLING_PER_JOB = 192, "QOSMaxBillingPerJob"
-    QOS_MAX_BILLING_PER_NODE = 193, "QOSMaxBillingPerNode"
-    QOS_MAX_BILLING_PER_USER = 194, "QOSMaxBillingPerUser"
-    QOS_MAX_BILLING_MINS_PER_JOB = 195, "QOSMaxBillingMinutesPerJob"
-    QOS_MAX_BILLING_PER_ACCT = 196, "MaxBillingPerAccount"
-    QOS_MIN_BILLING = 197, "QOSMinBilling"
-    RESV_DELETED = 198, "ReservationDeleted"
-    RESV_INVALID = 199, "ReservationInvalid"
-    FAIL_CONSTRAINTS = 200, "Constraints"
-    QOS_MAX_BB_RUN_MINS_PER_ACCT = 201, "MaxBBRunMinsPerAccount"
-    QOS_MAX_BILLING_RUN_MINS_PER_ACCT = 202, "MaxBillingRunMinsPerAccount"
-    QOS_MAX_CPU_RUN_MINS_PER_ACCT = 203, "MaxCpuRunMinsPerAccount"
-    QOS_MAX_ENERGY_RUN_MINS_PER_ACCT = 204, "MaxEnergyRunMinsPerAccount"
-    QOS_MAX_GRES_RUN_MINS_PER_ACCT = 205, "MaxGRESRunMinsPerAccount"
-    QOS_MAX_NODE_RUN_MINS_PER_ACCT = 206, "MaxNodeRunMinsPerAccount"
-    QOS_MAX_LIC_RUN_MINS_PER_ACCT = 207, "MaxLicenseRunMinsPerAccount"
-    QOS_MAX_MEM_RUN_MINS_PER_ACCT = 208, "MaxMemoryRunMinsPerAccount"
-    QOS_MAX_UNK_RUN_MINS_PER_ACCT = 209, "MaxUnknownRunMinsPerAccount"
-    QOS_MAX_BB_RUN_MINS_PER_USER = 210, "MaxBBRunMinsPerUser"
-    QOS_MAX_BILLING_RUN_MINS_PER_USER = 211, "MaxBillingRunMinsPerUser"
-    QOS_MAX_CPU_RUN_MINS_PER_USER = 212, "MaxCpuRunMinsPerUser"
-    QOS_MAX_ENERGY_RUN_MINS_PER_USER = 213, "MaxEnergyRunMinsPerUser"
-    QOS_MAX_GRES_RUN_MINS_PER_USER = 214, "MaxGRESRunMinsPerUser"
-    QOS_MAX_NODE_RUN_MINS_PER_USER = 215, "MaxNodeRunMinsPerUser"
-    QOS_MAX_LIC_RUN_MINS_PER_USER = 216, "MaxLicenseRunMinsPerUser"
-    QOS_MAX_MEM_RUN_MINS_PER_USER = 217, "MaxMemoryRunMinsPerUser"
-    QOS_MAX_UNK_RUN_MINS_PER_USER = 218, "MaxUnknownRunMinsPerUser"
-    MAX_POWERED_NODES = 219, "MaxPoweredUpNodes"
-    MPI_PORTS_BUSY = 220, "MpiPortsBusy"
-
-
 COMPOSED: dict[type[Enum], tuple[type[IntFlag], int]] = {
     JobState: (JobStateFlag, JOB_STATE_BASE),
     NodeState: (NodeStateFlag, NODE_STATE_BASE),
+    LogFormat: (LogFormatFlag, 0x7FFF),
+    TaskDistribution: (TaskDistributionFlag, 0xFFFF),
 }
 """Enums that share a number with flags: the flags, and the mask of the bits that the enum takes."""
