@@ -217,6 +217,7 @@ class HealthCheckState(IntFlag):
     CYCLE = 0x100
     START_ONLY = 0x200
     REBOOT_ONLY = 0x400
+    ANY = 0xFF
     OLD_CYCLE = 0x8000
 
 
@@ -264,6 +265,7 @@ class LogLevel(IntEnum):
     DEBUG3 = 7
     DEBUG4 = 8
     DEBUG5 = 9
+    NOT_SET = 10
 
 
 class PersistFlag(IntFlag):

@@ -3,7 +3,7 @@
 `Field.means` names an enum class. Three kinds are told apart:
 
     IntEnum      one value, one name
-    IntFlag      a name for each bit that is set; members wider than one bit (masks) never win over single bits
+    IntFlag      a name for each bit that is set, or one for the whole
     composed     an IntEnum in the low bits and flags above it, as in the states of jobs and nodes: `COMPOSED`
 
 Numbers that mean "absent" or "no limit" are the same in every field of a width (NO_VAL, INFINITE), unless the enum has
@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import Enum, Flag
 
-from protocol.constants import COMPOSED, MEM_PER_CPU
+from protocol.constants import COMPOSED, MEM_PER_CPU, NICE_OFFSET
 from protocol.schema import Scalar
 
 __all__ = ["absent_name", "full_name", "is_known", "names_of", "scalar_text", "time_text", "value_names"]
@@ -35,6 +35,8 @@ _ABSENT_OF_WIDTH = {
     width: {value: name for value, name in _ABSENT.items() if (1 << 8 * width) - 3 <= value < 1 << 8 * width}
     for width in (1, 2, 4, 8)
 }
+_OVER_OFFSET = "over NICE_OFFSET"
+"""Unit of signed values that travel unsigned, shifted up."""
 _NO_TIME = 0xFFFFFFFE
 
 
@@ -53,8 +55,9 @@ def names_of(means: type[Enum], value: int) -> tuple[list[str], int]:
     if not issubclass(means, Flag):
         member = _member(means, value)
         return ([member], 0) if member else ([], value)
-    if not value:
-        return [], 0
+    whole = _member(means, value)
+    if whole or not value:
+        return [whole] if whole else [], 0
     names, rest = [], value
     for flag in means:
         if flag.value & (flag.value - 1) == 0 and value & flag.value:
@@ -94,6 +97,8 @@ def scalar_text(value: float, of: Scalar, means: type[Enum] | None = None, unit:
         return f"{absent} ({value:#x})"
     if unit == "MiB" and of.width == 8 and value & MEM_PER_CPU:
         return f"{value & ~MEM_PER_CPU} MiB per CPU"
+    if unit == _OVER_OFFSET:
+        return f"{value - NICE_OFFSET:+} ({value:#x})"
     text = _number(means, value)
     return f"{text} {unit}" if unit else text
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import NO_VAL, MessageType
+from protocol.constants import (
+    NO_VAL,
+    CronFlag,
+    DependencyState,
+    DependencyType,
+    JobDefault,
+    MessageType,
+    SelectFlag,
+    SpecialStep,
+    SwitchPlugin,
+    TaskDistribution,
+)
 from protocol.schema import (
     Field,
     If,
@@ -22,6 +33,7 @@ from protocol.schema import (
     u64,
     vector,
 )
+from protocol.versions import Version
 from protocol.wire import Bits
 
 __all__ = [
@@ -71,7 +83,7 @@ class JobDefaults(Record):
     value: int = 0
 
     WIRE = (
-        Field("type", u16),
+        Field("type", u16, means=JobDefault),
         Field("value", u64),
     )
 
@@ -107,7 +119,7 @@ class StepId(Record):
     WIRE = (
         Field("sluid", u64, since="24.11"),
         Field("job_id", u32),
-        Field("step_id", u32),
+        Field("step_id", u32, means=SpecialStep),
         Field("step_het_comp", u32),
     )
 
@@ -138,25 +150,25 @@ class JobResources(Record):
     node_ranks: list[int] = []
 
     WIRE = (
-        Field("nhosts", u32),
+        Field("nhosts", u32, unit="nodes"),
         If(
             "nhosts != NO_VAL",
             (
-                Field("ncpus", u32),
+                Field("ncpus", u32, unit="CPUs"),
                 Field("next_step_node_inx", u32, since="24.11"),
                 Field("node_req", u32),
                 Field("nodes", string),
                 Field("whole_node", u8),
-                Field("threads_per_core", u16),
-                Field("cr_type", u16),
+                Field("threads_per_core", u16, unit="threads"),
+                Field("cr_type", u16, means=SelectFlag),
                 Field("cpu_array_reps", vector(u32)),
-                Field("cpu_array_value", vector(u16)),
-                Field("cpus", vector(u16)),
-                Field("cpus_used", vector(u16)),
-                Field("memory_allocated", vector(u64)),
-                Field("memory_used", vector(u64)),
-                Field("sockets_per_node", vector(u16)),
-                Field("cores_per_socket", vector(u16)),
+                Field("cpu_array_value", vector(u16), unit="CPUs"),
+                Field("cpus", vector(u16), unit="CPUs"),
+                Field("cpus_used", vector(u16), unit="CPUs"),
+                Field("memory_allocated", vector(u64), unit="MiB"),
+                Field("memory_used", vector(u64), unit="MiB"),
+                Field("sockets_per_node", vector(u16), unit="sockets"),
+                Field("cores_per_socket", vector(u16), unit="cores"),
                 Field("sock_core_rep_count", vector(u32)),
                 Field("core_bitmap", bits),
                 Field("core_bitmap_used", bits),
@@ -189,14 +201,14 @@ class MultiCoreData(Record):
                 If(
                     "flag == 0xff",
                     (
-                        Field("boards_per_node", u16),
-                        Field("sockets_per_board", u16),
-                        Field("sockets_per_node", u16),
-                        Field("cores_per_socket", u16),
-                        Field("threads_per_core", u16),
-                        Field("ntasks_per_board", u16),
-                        Field("ntasks_per_socket", u16),
-                        Field("ntasks_per_core", u16),
+                        Field("boards_per_node", u16, unit="boards"),
+                        Field("sockets_per_board", u16, unit="sockets"),
+                        Field("sockets_per_node", u16, unit="sockets"),
+                        Field("cores_per_socket", u16, unit="cores"),
+                        Field("threads_per_core", u16, unit="threads"),
+                        Field("ntasks_per_board", u16, unit="tasks"),
+                        Field("ntasks_per_socket", u16, unit="tasks"),
+                        Field("ntasks_per_core", u16, unit="tasks"),
                         Field("plane_size", u16),
                     ),
                 ),
@@ -217,11 +229,11 @@ class AcctGatherEnergy(Record):
     slurmd_start_time: int = 0
 
     WIRE = (
-        Field("base_consumed_energy", u64),
-        Field("ave_watts", u32),
-        Field("consumed_energy", u64),
-        Field("current_watts", u32),
-        Field("previous_consumed_energy", u64),
+        Field("base_consumed_energy", u64, unit="J"),
+        Field("ave_watts", u32, unit="W"),
+        Field("consumed_energy", u64, unit="J"),
+        Field("current_watts", u32, unit="W"),
+        Field("previous_consumed_energy", u64, unit="J"),
         Field("poll_time", epoch),
         Field("slurmd_start_time", epoch, since="24.11"),
     )
@@ -246,7 +258,7 @@ class CronEntry(Record):
         If(
             "set",
             (
-                Field("flags", u32),
+                Field("flags", u32, means=CronFlag),
                 Field("minute", bits),
                 Field("hour", bits),
                 Field("day_of_month", bits),
@@ -274,9 +286,9 @@ class Dependency(Record):
 
     WIRE = (
         Field("array_task_id", u32),
-        Field("depend_type", u16),
+        Field("depend_type", u16, means=DependencyType),
         Field("depend_flags", u16),
-        Field("depend_state", u32),
+        Field("depend_state", u32, means=DependencyState),
         Field("depend_time", u32),
         Field("job_id", u32),
         Field("parsed_array_task_id", u32, since="25.11"),
@@ -348,7 +360,7 @@ class SwitchStepinfo(Record):
 
     WIRE = (
         Field("blob", mem, since="24.11"),
-        Field("plugin_id", u32, until="23.02"),
+        Field("plugin_id", u32, until="23.02", means=SwitchPlugin),
     )
 
 
@@ -375,12 +387,12 @@ class StepLayout(Record):
             (
                 Field("unused_str", string),
                 Field("node_list", string),
-                Field("node_cnt", u32),
-                Field("start_protocol_ver", u16),
-                Field("task_cnt", u32),
-                Field("task_dist", u32),
+                Field("node_cnt", u32, unit="nodes"),
+                Field("start_protocol_ver", u16, means=Version),
+                Field("task_cnt", u32, unit="tasks"),
+                Field("task_dist", u32, means=TaskDistribution),
                 Field("tids", repeat(vector(u32), "node_cnt")),
-                Field("cpt_compact_array", vector(u16), since="23.11"),
+                Field("cpt_compact_array", vector(u16), since="23.11", unit="CPUs"),
                 Field("cpt_compact_reps", vector(u32), since="23.11"),
                 Field("alias_addrs", string, since="23.11"),
             ),

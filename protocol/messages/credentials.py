@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import CpuBind, MessageType, SelectPlugin, SpecialStep, X11Flag
 from protocol.messages.common import StepId, StepLayout, SwitchStepinfo, UserIdentity
 from protocol.messages.gres import GresJobState, GresStepState
 from protocol.schema import (
@@ -24,6 +24,7 @@ from protocol.schema import (
     u64,
     vector,
 )
+from protocol.versions import Version
 from protocol.wire import Address, Bits
 
 __all__ = [
@@ -127,17 +128,17 @@ class CredentialBody(Record):
         Field("job_std_in", string),
         Field("job_std_out", string),
         Field("step_hostlist", string),
-        Field("job_x11", u16),
+        Field("job_x11", u16, means=X11Flag),
         Field("ctime", epoch),
-        Field("tot_core_cnt", u32),
+        Field("tot_core_cnt", u32, unit="cores"),
         Field("job_core_bitmap", bits),
         Field("step_core_bitmap", bits),
         Field("core_array_size", u16),
         If(
             "core_array_size",
             (
-                Field("cores_per_socket", vector(u16)),
-                Field("sockets_per_node", vector(u16)),
+                Field("cores_per_socket", vector(u16), unit="cores"),
+                Field("sockets_per_node", vector(u16), unit="sockets"),
                 Field("sock_core_rep_count", vector(u32)),
             ),
         ),
@@ -145,19 +146,19 @@ class CredentialBody(Record):
         If(
             "cpu_array_count",
             (
-                Field("cpu_array", vector(u16)),
+                Field("cpu_array", vector(u16), unit="CPUs"),
                 Field("cpu_array_reps", vector(u32)),
             ),
         ),
-        Field("job_nhosts", u32),
-        Field("job_ntasks", u32),
+        Field("job_nhosts", u32, unit="nodes"),
+        Field("job_ntasks", u32, unit="tasks"),
         Field("job_hostlist", string),
         Field("job_licenses", string, since="23.02"),
         Field("job_mem_alloc_size", u32),
         If(
             "job_mem_alloc_size",
             (
-                Field("job_mem_alloc", vector(u64)),
+                Field("job_mem_alloc", vector(u64), unit="MiB"),
                 Field("job_mem_alloc_rep_count", vector(u32)),
             ),
         ),
@@ -165,7 +166,7 @@ class CredentialBody(Record):
         If(
             "step_mem_alloc_size",
             (
-                Field("step_mem_alloc", vector(u64)),
+                Field("step_mem_alloc", vector(u64), unit="MiB"),
                 Field("step_mem_alloc_rep_count", vector(u32)),
             ),
         ),
@@ -206,10 +207,10 @@ class StepCreateResponse(Record):
     use_protocol_ver: int = 0
 
     WIRE = (
-        Field("def_cpu_bind_type", u32),
+        Field("def_cpu_bind_type", u32, means=CpuBind),
         Field("resv_ports", string),
         Field("job_id", u32, since="23.02", until="25.05"),
-        Field("job_step_id", u32, until="25.05"),
+        Field("job_step_id", u32, until="25.05", means=SpecialStep),
         Field("step_id", StepId, since="25.11"),
         Field("step_layout", StepLayout),
         Field("stepmgr", string, since="24.05"),
@@ -221,9 +222,9 @@ class StepCreateResponse(Record):
             since="26.05",
         ),
         Field("state", u32, since="26.05"),
-        Field("select_jobinfo", u32, until="22.05"),
+        Field("select_jobinfo", u32, until="22.05", means=SelectPlugin),
         Field("switch_step", SwitchStepinfo, until="24.05"),
-        Field("use_protocol_ver", u16, until="25.05"),
+        Field("use_protocol_ver", u16, until="25.05", means=Version),
     )
 
 
@@ -251,7 +252,7 @@ class SbcastCredential(Record):
         Field("expiration", epoch),
         Field("job_id", u32, until="25.05"),
         Field("het_job_id", u32),
-        Field("step_id", u32, until="25.05"),
+        Field("step_id", u32, until="25.05", means=SpecialStep),
         Field("uid", u32, until="23.02"),
         Field("gid", u32, until="23.02"),
         Field("pw_name", string, until="23.02"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import DbdMessageType, JobState, MessageType
+from protocol.errno import Errno
 from protocol.messages.accounting_usage import DbUpdateObject
 from protocol.messages.common import DependencyList, StepId
 from protocol.schema import Body, Field, If, Record, array, boolean, epoch, mem, message, rest, string, u16, u32, u64
+from protocol.versions import Version
 
 __all__ = [
     "AccountingUpdate",
@@ -45,20 +47,20 @@ class SiblingMessage(Record):
 
     WIRE = (
         Field("cluster_id", u32),
-        Field("data_type", u16),
+        Field("data_type", u16, means=MessageType),
         Field("data_version", u16),
         Field("fed_siblings", u64),
         Field("group_id", u32, since="23.02"),
         Field("job_id", u32, until="25.05"),
-        Field("job_state", u32),
-        Field("return_code", u32),
+        Field("job_state", u32, means=JobState),
+        Field("return_code", u32, means=Errno),
         Field("start_time", epoch),
         Field("resp_host", string),
         Field("req_uid", u32),
         Field("sib_msg_type", u16),
         Field("step_id", StepId, since="25.11"),
         Field("submit_host", string),
-        Field("submit_proto_ver", u16, since="23.11"),
+        Field("submit_proto_ver", u16, since="23.11", means=Version),
         Field("user_id", u32, since="23.02"),
         Field("has_data", u16),
         If(
@@ -124,7 +126,7 @@ class BufferItem(Record):
     data: bytes = b""
 
     WIRE = (
-        Field("buf_size", u32),
+        Field("buf_size", u32, unit="bytes"),
         Field("data", mem),
     )
 
@@ -146,6 +148,6 @@ class DbdRelay(Record):
     data: bytes = b""
 
     WIRE = (
-        Field("msg_type", u16),
+        Field("msg_type", u16, means=DbdMessageType),
         Field("data", rest),
     )

@@ -76,17 +76,17 @@ class GresJobState(Record):
     WIRE = (
         Field("magic", u32),
         Field("plugin_id", u32),
-        Field("cpus_per_gres", u16),
+        Field("cpus_per_gres", u16, unit="CPUs"),
         Field("flags", u16),
         Field("gres_per_job", u64),
         Field("gres_per_node", u64),
         Field("gres_per_socket", u64),
         Field("gres_per_task", u64),
         Field("mem_per_gres", u64),
-        Field("ntasks_per_gres", u16),
+        Field("ntasks_per_gres", u16, unit="tasks"),
         Field("total_gres", u64),
         Field("type_name", string),
-        Field("node_cnt", u32),
+        Field("node_cnt", u32, unit="nodes"),
         Field("has_gres_cnt_node_alloc", u8),
         If(
             "has_gres_cnt_node_alloc",
@@ -137,7 +137,7 @@ class GresStepState(Record):
     WIRE = (
         Field("magic", u32),
         Field("plugin_id", u32),
-        Field("cpus_per_gres", u16),
+        Field("cpus_per_gres", u16, unit="CPUs"),
         Field("flags", u16),
         Field("gres_per_step", u64),
         Field("gres_per_node", u64),
@@ -146,7 +146,7 @@ class GresStepState(Record):
         Field("mem_per_gres", u64),
         Field("total_gres", u64),
         Field("type_name", string, since="24.05"),
-        Field("node_cnt", u32),
+        Field("node_cnt", u32, unit="nodes"),
         Field("node_in_use", bits),
         Field("has_gres_cnt_node_alloc", u8),
         If(
@@ -218,7 +218,7 @@ class GresAllocation(Record):
     WIRE = (
         Field("magic", u32),
         Field("plugin_id", u32),
-        Field("node_cnt", u32),
+        Field("node_cnt", u32, unit="nodes"),
         Field("has_gres_cnt_node_alloc", u8),
         If(
             "has_gres_cnt_node_alloc",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import JobState, KillFlag, MessageType, Signal, SuspendOp
+from protocol.errno import Errno
 from protocol.messages.common import SelectedStep, StepId
 from protocol.messages.job_submit import JobDescriptionList
 from protocol.schema import Field, Record, array, boolean, message, string, u16, u32, u64, vector
@@ -44,8 +45,8 @@ class KillStep(Record):
         Field("step_id", StepId),
         Field("sjob_id", string),
         Field("sibling", string),
-        Field("signal", u16),
-        Field("flags", u16),
+        Field("signal", u16, means=Signal),
+        Field("flags", u16, means=KillFlag),
     )
 
 
@@ -60,7 +61,7 @@ class SuspendJob(Record):
 
     WIRE = (
         Field("step_id", StepId, since="25.11"),
-        Field("op", u16),
+        Field("op", u16, means=SuspendOp),
         Field("job_id", u32, until="25.05"),
         Field("job_id_str", string),
     )
@@ -119,7 +120,7 @@ class JobArrayError(Record):
     err_msg: str | None = None
 
     WIRE = (
-        Field("error_code", u32),
+        Field("error_code", u32, means=Errno),
         Field("job_array_id", string),
         Field("err_msg", string, since="23.02"),
     )
@@ -188,7 +189,7 @@ class CrontabUpdateResponse(Record):
         Field("job_submit_user_msg", string, since="23.02"),
         Field("failed_lines", string),
         Field("jobids", vector(u32)),
-        Field("return_code", u32),
+        Field("return_code", u32, means=Errno),
     )
 
 
@@ -214,14 +215,14 @@ class KillJobs(Record):
     WIRE = (
         Field("account", string),
         Field("admin_comment", string, since="25.11"),
-        Field("flags", u16),
+        Field("flags", u16, means=KillFlag),
         Field("job_name", string),
         Field("jobs_array", vector(string)),
         Field("partition", string),
         Field("qos", string),
         Field("reservation", string),
-        Field("signal", u16),
-        Field("state", u32),
+        Field("signal", u16, means=Signal),
+        Field("state", u32, means=JobState),
         Field("user_id", u32),
         Field("user_name", string),
         Field("wckey", string),
@@ -239,7 +240,7 @@ class KillJobResult(Record):
     sibling_name: str | None = None
 
     WIRE = (
-        Field("error_code", u32),
+        Field("error_code", u32, means=Errno),
         Field("error_msg", string),
         Field("id", SelectedStep),
         Field("real_job_id", u32),
@@ -266,7 +267,7 @@ class UpdateJobMem(Record):
 
     WIRE = (
         Field("step_id", StepId),
-        Field("job_mem_per_node", u64),
+        Field("job_mem_per_node", u64, unit="MiB"),
         Field("notify_ctld", boolean),
     )
 
@@ -284,7 +285,7 @@ class ResponseUpdateJobMem(Record):
     WIRE = (
         Field("step_id", StepId),
         Field("node_name", string),
-        Field("job_mem_per_node", u64),
+        Field("job_mem_per_node", u64, unit="MiB"),
         Field("all_nodes", boolean),
         Field("return_code", u32),
     )

@@ -4,7 +4,28 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import (
+    AccelBind,
+    BroadcastFlag,
+    Compression,
+    CpuBindType,
+    CpuFrequency,
+    CpuGovernor,
+    JobState,
+    KillFlag,
+    LaunchFlag,
+    LogLevel,
+    MemBind,
+    MessageType,
+    OpenMode,
+    ProfileFlag,
+    SelectPlugin,
+    Signal,
+    SuspendOp,
+    TaskDistribution,
+    X11Flag,
+)
+from protocol.errno import Errno
 from protocol.messages.common import StepId, SwitchStepinfo
 from protocol.messages.credentials import LaunchCredential, SbcastCredential
 from protocol.messages.gres import GresAllocation
@@ -30,6 +51,7 @@ from protocol.schema import (
     u64,
     vector,
 )
+from protocol.versions import Version
 from protocol.wire import Address
 
 __all__ = [
@@ -61,7 +83,7 @@ class NodeTasks(Record):
     global_task_ids: list[int] = []
 
     WIRE = (
-        Field("tasks_to_launch", u16),
+        Field("tasks_to_launch", u16, unit="tasks"),
         Field("global_task_ids", vector(u32)),
     )
 
@@ -171,24 +193,24 @@ class LaunchTasks(Record):
         Field("het_job_task_offset", u32),
         Field("het_job_node_list", string),
         Field("mpi_plugin_id", u32),
-        Field("ntasks", u32),
-        Field("ntasks_per_board", u16),
-        Field("ntasks_per_core", u16),
-        Field("ntasks_per_tres", u16),
-        Field("ntasks_per_socket", u16),
-        Field("job_mem_lim", u64),
-        Field("step_mem_lim", u64),
-        Field("nnodes", u32),
-        Field("cpus_per_task", u16),
-        Field("cpt_compact_array", vector(u16), since="23.11"),
+        Field("ntasks", u32, unit="tasks"),
+        Field("ntasks_per_board", u16, unit="tasks"),
+        Field("ntasks_per_core", u16, unit="tasks"),
+        Field("ntasks_per_tres", u16, unit="tasks"),
+        Field("ntasks_per_socket", u16, unit="tasks"),
+        Field("job_mem_lim", u64, unit="MiB"),
+        Field("step_mem_lim", u64, unit="MiB"),
+        Field("nnodes", u32, unit="nodes"),
+        Field("cpus_per_task", u16, unit="CPUs"),
+        Field("cpt_compact_array", vector(u16), since="23.11", unit="CPUs"),
         Field("cpt_compact_reps", vector(u32), since="23.11"),
         Field("tres_per_task", string),
-        Field("threads_per_core", u16),
-        Field("task_dist", u32),
-        Field("node_cpus", u16),
+        Field("threads_per_core", u16, unit="threads"),
+        Field("task_dist", u32, means=TaskDistribution),
+        Field("node_cpus", u16, unit="CPUs"),
         Field("job_core_spec", u16),
-        Field("accel_bind_type", u16),
-        Field("cred_version", u16),
+        Field("accel_bind_type", u16, means=AccelBind),
+        Field("cred_version", u16, means=Version),
         Field("cred", Versioned(LaunchCredential, "cred_version")),
         Field("node_tasks", repeat(NodeTasks, "nnodes")),
         Field("resp_port", array(u16, u16)),
@@ -197,34 +219,34 @@ class LaunchTasks(Record):
         Field("spank_job_env", vector(string)),
         Field("container", string),
         Field("cwd", string),
-        Field("cpu_bind_type", u16),
+        Field("cpu_bind_type", u16, means=CpuBindType),
         Field("cpu_bind", string),
-        Field("mem_bind_type", u16),
+        Field("mem_bind_type", u16, means=MemBind),
         Field("mem_bind", string),
         Field("argv", vector(string)),
-        Field("flags", u32),
+        Field("flags", u32, means=LaunchFlag),
         Field("ofname", string),
         Field("efname", string),
         Field("ifname", string),
         Field("io_port", array(u16, u16)),
         Field("alloc_tls_cert", string, since="25.05"),
-        Field("profile", u32),
+        Field("profile", u32, means=ProfileFlag),
         Field("task_prolog", string),
         Field("task_epilog", string),
-        Field("slurmd_debug", u16),
+        Field("slurmd_debug", u16, means=LogLevel),
         Field("switch_job", SwitchStepinfo, until="24.05"),
         Field("options", JobOptions),
         Field("alias_list", string, until="24.11"),
         Field("complete_nodelist", string),
-        Field("open_mode", u8),
+        Field("open_mode", u8, means=OpenMode),
         Field("acctg_freq", string),
-        Field("cpu_freq_min", u32),
-        Field("cpu_freq_max", u32),
-        Field("cpu_freq_gov", u32),
-        Field("select_jobinfo", u32, until="22.05"),
+        Field("cpu_freq_min", u32, means=CpuFrequency, unit="kHz"),
+        Field("cpu_freq_max", u32, means=CpuFrequency, unit="kHz"),
+        Field("cpu_freq_gov", u32, means=CpuGovernor),
+        Field("select_jobinfo", u32, until="22.05", means=SelectPlugin),
         Field("tres_bind", string),
         Field("tres_freq", string),
-        Field("x11", u16),
+        Field("x11", u16, means=X11Flag),
         Field("x11_alloc_host", string),
         Field("x11_alloc_port", u16),
         Field("x11_magic_cookie", string),
@@ -258,7 +280,7 @@ class LaunchTasksResponse(Record):
 
     WIRE = (
         Field("step_id", StepId),
-        Field("return_code", u32),
+        Field("return_code", u32, means=Errno),
         Field("node_name", string),
         Field("count_of_pids", u32),
         Field("local_pids", vector(u32)),
@@ -300,8 +322,8 @@ class ReattachTasksResponse(Record):
 
     WIRE = (
         Field("node_name", string),
-        Field("return_code", u32),
-        Field("ntasks", u32),
+        Field("return_code", u32, means=Errno),
+        Field("ntasks", u32, unit="tasks"),
         Field("gtids", vector(u32)),
         Field("local_pids", vector(u32)),
         Field("executable_names", repeat(string, "ntasks")),
@@ -318,8 +340,8 @@ class SignalTasks(Record):
 
     WIRE = (
         Field("step_id", StepId),
-        Field("flags", u16),
-        Field("signal", u16),
+        Field("flags", u16, means=KillFlag),
+        Field("signal", u16, means=Signal),
     )
 
 
@@ -351,7 +373,7 @@ class PrologComplete(Record):
         Field("job_id", u32, until="25.05"),
         Field("step_id", StepId, since="25.11"),
         Field("node_name", string),
-        Field("prolog_rc", u32),
+        Field("prolog_rc", u32, means=Errno),
     )
 
 
@@ -371,7 +393,7 @@ class BatchComplete(Record):
         Field("jobacct", JobAccounting),
         Field("job_id", u32, until="25.05"),
         Field("job_rc", u32),
-        Field("slurm_rc", u32),
+        Field("slurm_rc", u32, means=Errno),
         Field("step_id", StepId, since="25.11"),
         Field("user_id", u32),
         Field("node_name", string),
@@ -418,11 +440,11 @@ class KillJob(Record):
         Field("job_gres_prep", list_of(GresAllocation), since="25.05"),
         Field("step_id", StepId),
         Field("het_job_id", u32),
-        Field("job_state", u32),
+        Field("job_state", u32, means=JobState),
         Field("job_uid", u32),
         Field("job_gid", u32),
         Field("nodes", string),
-        Field("select_jobinfo", u32, until="22.05"),
+        Field("select_jobinfo", u32, until="22.05", means=SelectPlugin),
         Field("spank_job_env", vector(string)),
         Field("start_time", epoch),
         Field("time", epoch),
@@ -442,7 +464,7 @@ class EpilogComplete(Record):
     WIRE = (
         Field("job_id", u32, until="25.05"),
         Field("step_id", StepId, since="25.11"),
-        Field("return_code", u32),
+        Field("return_code", u32, means=Errno),
         Field("node_name", string),
     )
 
@@ -458,7 +480,7 @@ class TaskExit(Record):
 
     WIRE = (
         Field("return_code", u32),
-        Field("num_tasks", u32),
+        Field("num_tasks", u32, unit="tasks"),
         Field("task_id_list", vector(u32)),
         Field("step_id", StepId),
     )
@@ -527,23 +549,23 @@ class BatchLaunch(Record):
         Field("user_name", string, until="23.02"),
         Field("gids", vector(u32)),
         Field("partition", string),
-        Field("ntasks", u32),
-        Field("pn_min_memory", u64),
-        Field("open_mode", u8),
+        Field("ntasks", u32, unit="tasks"),
+        Field("pn_min_memory", u64, unit="MiB"),
+        Field("open_mode", u8, means=OpenMode),
         Field("overcommit", u8),
         Field("array_job_id", u32),
         Field("array_task_id", u32),
         Field("acctg_freq", string),
         Field("container", string),
-        Field("cpu_bind_type", u16),
-        Field("cpus_per_task", u16),
+        Field("cpu_bind_type", u16, means=CpuBindType),
+        Field("cpus_per_task", u16, unit="CPUs"),
         Field("restart_cnt", u16),
         Field("job_core_spec", u16),
         Field("num_cpu_groups", u32),
         If(
             "num_cpu_groups",
             (
-                Field("cpus_per_node", vector(u16)),
+                Field("cpus_per_node", vector(u16), unit="CPUs"),
                 Field("cpu_count_reps", vector(u32)),
             ),
         ),
@@ -560,20 +582,20 @@ class BatchLaunch(Record):
         Field("spank_job_env", vector(string)),
         Field("envc", u32),
         Field("environment", vector(string)),
-        Field("job_mem", u64),
-        Field("cred_version", u16),
+        Field("job_mem", u64, unit="MiB"),
+        Field("cred_version", u16, means=Version),
         Field("cred", Versioned(LaunchCredential, "cred_version")),
-        Field("select_jobinfo", u32, until="22.05"),
+        Field("select_jobinfo", u32, until="22.05", means=SelectPlugin),
         Field("account", string),
         Field("qos", string),
         Field("resv_name", string),
-        Field("profile", u32),
+        Field("profile", u32, means=ProfileFlag),
         Field("tres_bind", string),
         Field("tres_freq", string),
         Field("tres_per_task", string, since="25.05"),
-        Field("cpu_freq_min", u32, since="24.11"),
-        Field("cpu_freq_max", u32, since="24.11"),
-        Field("cpu_freq_gov", u32, since="24.11"),
+        Field("cpu_freq_min", u32, since="24.11", means=CpuFrequency, unit="kHz"),
+        Field("cpu_freq_max", u32, since="24.11", means=CpuFrequency, unit="kHz"),
+        Field("cpu_freq_gov", u32, since="24.11", means=CpuGovernor),
         Field("oom_kill_step", boolean, since="24.11"),
     )
 
@@ -620,7 +642,7 @@ class PrologLaunch(Record):
         Field("std_err", string, until="23.02"),
         Field("std_out", string, until="23.02"),
         Field("work_dir", string),
-        Field("x11", u16),
+        Field("x11", u16, means=X11Flag),
         Field("x11_alloc_host", string),
         Field("x11_alloc_port", u16),
         Field("x11_magic_cookie", string),
@@ -664,7 +686,7 @@ class SuspendStep(Record):
         Field("job_core_spec", u16, until="23.02"),
         Field("job_id", u32, until="25.05"),
         Field("step_id", StepId, since="25.11"),
-        Field("op", u16),
+        Field("op", u16, means=SuspendOp),
         Field("switch_info", SwitchSuspendInfo, until="23.02"),
     )
 
@@ -693,8 +715,8 @@ class FileBcast(Record):
 
     WIRE = (
         Field("block_no", u32),
-        Field("compress", u16),
-        Field("flags", u16),
+        Field("compress", u16, means=Compression),
+        Field("flags", u16, means=BroadcastFlag),
         Field("modes", u16),
         Field("uid", u32),
         Field("user_name", string),
@@ -703,10 +725,10 @@ class FileBcast(Record):
         Field("mtime", epoch),
         Field("fname", string),
         Field("exe_fname", string, since="24.05"),
-        Field("block_len", u32),
-        Field("uncomp_len", u32),
-        Field("block_offset", u64),
-        Field("file_size", u64),
+        Field("block_len", u32, unit="bytes"),
+        Field("uncomp_len", u32, unit="bytes"),
+        Field("block_offset", u64, unit="bytes"),
+        Field("file_size", u64, unit="bytes"),
         Field("block", mem),
         Field("cred", SbcastCredential),
     )

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import NO_VAL, MessageType
+from protocol.constants import (
+    NO_VAL,
+    CertFlag,
+    CpuBind,
+    DynamicNode,
+    LogLevel,
+    MessageType,
+    NodeState,
+    RebootFlag,
+    RegistrationFlag,
+    SelectPlugin,
+    ShowFlag,
+)
+from protocol.errno import Errno
 from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import AcctGatherEnergy, StepId
 from protocol.schema import (
@@ -64,7 +77,7 @@ class NodeInfoRequest(Record):
 
     WIRE = (
         Field("last_update", epoch),
-        Field("show_flags", u16),
+        Field("show_flags", u16, means=ShowFlag),
     )
 
 
@@ -77,7 +90,7 @@ class NodeInfoSingleRequest(Record):
 
     WIRE = (
         Field("node_name", string),
-        Field("show_flags", u16),
+        Field("show_flags", u16, means=ShowFlag),
     )
 
 
@@ -91,9 +104,9 @@ class SelectNodeInfo(Record):
     tres_alloc_weighted: float = 0.0
 
     WIRE = (
-        Field("plugin_id", u32),
-        Field("alloc_cpus", u16),
-        Field("alloc_memory", u64),
+        Field("plugin_id", u32, means=SelectPlugin),
+        Field("alloc_cpus", u16, unit="CPUs"),
+        Field("alloc_memory", u64, unit="MiB"),
         Field("tres_alloc_fmt_str", string),
         Field("tres_alloc_weighted", double),
     )
@@ -108,10 +121,10 @@ class ExtSensorsData(Record):
     current_watts: int = 0
 
     WIRE = (
-        Field("consumed_energy", u64),
+        Field("consumed_energy", u64, unit="J"),
         Field("temperature", u32),
         Field("energy_update_time", epoch),
-        Field("current_watts", u32),
+        Field("current_watts", u32, unit="W"),
     )
 
 
@@ -183,32 +196,32 @@ class NodeInfo(Record):
         Field("node_hostname", string),
         Field("node_addr", string),
         Field("bcast_address", string),
-        Field("cert_flags", u16, since="25.05"),
+        Field("cert_flags", u16, since="25.05", means=CertFlag),
         Field("port", u16),
-        Field("next_state", u32),
-        Field("node_state", u32),
+        Field("next_state", u32, means=NodeState),
+        Field("node_state", u32, means=NodeState),
         Field("version", string),
-        Field("cpus", u16),
-        Field("boards", u16),
-        Field("sockets", u16),
-        Field("cores", u16),
-        Field("threads", u16),
-        Field("real_memory", u64),
-        Field("tmp_disk", u32),
+        Field("cpus", u16, unit="CPUs"),
+        Field("boards", u16, unit="boards"),
+        Field("sockets", u16, unit="sockets"),
+        Field("cores", u16, unit="cores"),
+        Field("threads", u16, unit="threads"),
+        Field("real_memory", u64, unit="MiB"),
+        Field("tmp_disk", u32, unit="MiB"),
         Field("gpu_spec", string, since="24.05"),
         Field("mcs_label", string),
         Field("owner", u32),
-        Field("core_spec_cnt", u16),
-        Field("cpu_bind", u32),
-        Field("mem_spec_limit", u64),
+        Field("core_spec_cnt", u16, unit="cores"),
+        Field("cpu_bind", u32, means=CpuBind),
+        Field("mem_spec_limit", u64, unit="MiB"),
         Field("cpu_spec_list", string),
-        Field("cpus_efctv", u16),
-        Field("cpu_load", u32),
-        Field("free_mem", u64),
+        Field("cpus_efctv", u16, unit="CPUs"),
+        Field("cpu_load", u32, unit="/100"),
+        Field("free_mem", u64, unit="MiB"),
         Field("weight", u32),
         Field("res_cores_per_gpu", u16, since="24.05"),
         Field("reason_uid", u32),
-        Field("suspend_time", u32, since="26.05"),
+        Field("suspend_time", u32, since="26.05", unit="s"),
         Field("boot_time", epoch),
         Field("last_busy", epoch),
         Field("reason_time", epoch),
@@ -216,8 +229,8 @@ class NodeInfo(Record):
         Field("slurmd_start_time", epoch),
         Field("select_nodeinfo", SelectNodeInfo, until="24.11"),
         Field("cert_last_renewal", epoch, since="25.05"),
-        Field("alloc_cpus", u16, since="25.05"),
-        Field("alloc_memory", u64, since="25.05"),
+        Field("alloc_cpus", u16, since="25.05", unit="CPUs"),
+        Field("alloc_memory", u64, since="25.05", unit="MiB"),
         Field("alloc_tres_fmt_str", string, since="25.05"),
         Field("arch", string),
         Field("features", string),
@@ -306,7 +319,7 @@ class NodeRegistration(Record):
     WIRE = (
         Field("timestamp", epoch),
         Field("slurmd_start_time", epoch),
-        Field("status", u32),
+        Field("status", u32, means=Errno),
         Field("extra", string, since="23.11"),
         Field("features_active", string),
         Field("features_avail", string),
@@ -316,22 +329,22 @@ class NodeRegistration(Record):
         Field("node_name", string),
         Field("arch", string),
         Field("cpu_spec_list", string),
-        Field("mem_spec_limit", u64, since="25.05"),
+        Field("mem_spec_limit", u64, since="25.05", unit="MiB"),
         Field("os", string),
         Field("parameters", string, since="25.11"),
-        Field("cpus", u16),
-        Field("boards", u16),
-        Field("sockets", u16),
-        Field("cores", u16),
-        Field("threads", u16),
-        Field("real_memory", u64),
-        Field("tmp_disk", u32),
-        Field("up_time", u32),
+        Field("cpus", u16, unit="CPUs"),
+        Field("boards", u16, unit="boards"),
+        Field("sockets", u16, unit="sockets"),
+        Field("cores", u16, unit="cores"),
+        Field("threads", u16, unit="threads"),
+        Field("real_memory", u64, unit="MiB"),
+        Field("tmp_disk", u32, unit="MiB"),
+        Field("up_time", u32, unit="s"),
         Field("hash_val", u32),
-        Field("cpu_load", u32),
-        Field("free_mem", u64),
+        Field("cpu_load", u32, unit="/100"),
+        Field("free_mem", u64, unit="MiB"),
         Field("step_id", array(StepId)),
-        Field("flags", u16),
+        Field("flags", u16, means=RegistrationFlag),
         Field("gres_info_size", u32),
         If(
             "gres_info_size",
@@ -339,7 +352,7 @@ class NodeRegistration(Record):
         ),
         Field("energy", AcctGatherEnergy),
         Field("version", string),
-        Field("dynamic_type", u8),
+        Field("dynamic_type", u8, means=DynamicNode),
         Field("dynamic_conf", string),
         Field("dynamic_feature", string),
     )
@@ -380,7 +393,7 @@ class AcctGatherEnergyRequest(Record):
 
     WIRE = (
         Field("context_id", u16),
-        Field("delta", u16),
+        Field("delta", u16, unit="s"),
     )
 
 
@@ -397,8 +410,8 @@ class RebootRequest(Record):
 
     WIRE = (
         Field("features", string),
-        Field("flags", u16),
-        Field("next_state", u32),
+        Field("flags", u16, means=RebootFlag),
+        Field("next_state", u32, means=NodeState),
         Field("node_list", string),
         Field("power_action_name", string, since="26.05"),
         Field("reason", string),
@@ -416,7 +429,7 @@ class FrontEndUpdate(Record):
 
     WIRE = (
         Field("name", string),
-        Field("node_state", u32),
+        Field("node_state", u32, means=NodeState),
         Field("reason", string),
         Field("reason_uid", u32, until="22.05"),
     )
@@ -449,7 +462,7 @@ class NodeUpdate(Record):
     WIRE = (
         Field("cert_token", string, since="24.11"),
         Field("comment", string),
-        Field("cpu_bind", u32),
+        Field("cpu_bind", u32, means=CpuBind),
         Field("extra", string),
         Field("features", string),
         Field("features_act", string),
@@ -459,11 +472,11 @@ class NodeUpdate(Record):
         Field("node_addr", string),
         Field("node_hostname", string),
         Field("node_names", string),
-        Field("node_state", u32),
+        Field("node_state", u32, means=NodeState),
         Field("power_action_name", string, since="26.05"),
         Field("reason", string),
         Field("reason_uid", u32, until="22.05"),
-        Field("resume_after", u32, since="23.02"),
+        Field("resume_after", u32, since="23.02", unit="s"),
         Field("topology_str", string, since="25.05"),
         Field("weight", u32),
     )
@@ -492,14 +505,14 @@ class SlurmdStatus(Record):
     WIRE = (
         Field("booted", epoch),
         Field("last_slurmctld_msg", epoch),
-        Field("slurmd_debug", u16),
-        Field("actual_cpus", u16),
-        Field("actual_boards", u16),
-        Field("actual_sockets", u16),
-        Field("actual_cores", u16),
-        Field("actual_threads", u16),
-        Field("actual_real_mem", u64),
-        Field("actual_tmp_disk", u32),
+        Field("slurmd_debug", u16, means=LogLevel),
+        Field("actual_cpus", u16, unit="CPUs"),
+        Field("actual_boards", u16, unit="boards"),
+        Field("actual_sockets", u16, unit="sockets"),
+        Field("actual_cores", u16, unit="cores"),
+        Field("actual_threads", u16, unit="threads"),
+        Field("actual_real_mem", u64, unit="MiB"),
+        Field("actual_tmp_disk", u32, unit="MiB"),
         Field("pid", u32),
         Field("hostname", string),
         Field("slurmd_logfile", string),
@@ -540,7 +553,7 @@ class FrontEndInfo(Record):
         Field("deny_groups", string),
         Field("deny_users", string),
         Field("name", string),
-        Field("node_state", u32),
+        Field("node_state", u32, means=NodeState),
         Field("version", string),
         Field("reason", string),
         Field("reason_time", epoch),
@@ -573,8 +586,8 @@ class PingResponse(Record):
     node_name: str | None = None
 
     WIRE = (
-        Field("cpu_load", u32),
-        Field("free_mem", u64),
+        Field("cpu_load", u32, unit="/100"),
+        Field("free_mem", u64, unit="MiB"),
         Field("node_name", string, since="26.05"),
     )
 
@@ -589,7 +602,7 @@ class NodeAliasAddrs(Record):
 
     WIRE = (
         Field("node_addrs", array(addr)),
-        Field("node_cnt", u32),
+        Field("node_cnt", u32, unit="nodes"),
         Field("node_list", string),
     )
 

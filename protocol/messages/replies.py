@@ -9,6 +9,7 @@ from protocol.dbd_constants import PersistFlag, PersistType
 from protocol.errno import Errno
 from protocol.messages.accounting import DbCluster
 from protocol.schema import Field, If, Record, message, string, u8, u16, u32
+from protocol.versions import Version
 
 __all__ = [
     "PersistInit",
@@ -29,7 +30,7 @@ class PersistInit(Record):
     port: int = 0
 
     WIRE = (
-        Field("version", u16),
+        Field("version", u16, means=Version),
         Field("cluster_name", string),
         Field("persist_type", u16, means=PersistType),
         Field("port", u16),
@@ -71,7 +72,7 @@ class ReturnCode(Record):
 
     return_code: int = 0
 
-    WIRE = (Field("return_code", u32),)
+    WIRE = (Field("return_code", u32, means=Errno),)
 
 
 @message(MessageType.RESPONSE_SLURM_RC_MSG)
@@ -82,7 +83,7 @@ class ReturnCodeText(Record):
     err_msg: str | None = None
 
     WIRE = (
-        Field("return_code", u32),
+        Field("return_code", u32, means=Errno),
         Field("err_msg", string),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import ContainerStatus, MessageType, ShowFlag, Signal, TriggerFlag, TriggerResource, TriggerType
 from protocol.messages.common import ConfigKeyPair, StepId
 from protocol.schema import Field, Record, array, boolean, epoch, list_of, message, string, u16, u32
 
@@ -190,11 +190,11 @@ class Trigger(Record):
     trigger_array_program: str | None = None
 
     WIRE = (
-        Field("trigger_array_flags", u16),
+        Field("trigger_array_flags", u16, means=TriggerFlag),
         Field("trigger_array_trig_id", u32),
-        Field("trigger_array_res_type", u16),
+        Field("trigger_array_res_type", u16, means=TriggerResource),
         Field("trigger_array_res_id", string),
-        Field("trigger_array_trig_type", u32),
+        Field("trigger_array_trig_type", u32, means=TriggerType),
         Field("trigger_array_control_inx", u32),
         Field("trigger_array_offset", u16),
         Field("trigger_array_user_id", u32),
@@ -227,7 +227,7 @@ class ContainerIdRequest(Record):
     uid: int = 0
 
     WIRE = (
-        Field("show_flags", u16),
+        Field("show_flags", u16, means=ShowFlag),
         Field("container_id", string),
         Field("uid", u32),
     )
@@ -256,7 +256,7 @@ class ContainerState(Record):
     WIRE = (
         Field("oci_version", string),
         Field("id", string),
-        Field("status", u32),
+        Field("status", u32, means=ContainerStatus),
         Field("pid", u32),
         Field("bundle", string),
         Field("annotations", list_of(ConfigKeyPair)),
@@ -269,7 +269,7 @@ class ContainerSignal(Record):
 
     signal: int = 0
 
-    WIRE = (Field("signal", u32),)
+    WIRE = (Field("signal", u32, means=Signal),)
 
 
 @message(MessageType.REQUEST_CONTAINER_DELETE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import AssocMgrFlag, BurstBufferFlag, BurstBufferState, MessageType, ShowFlag, StatsCommand
 from protocol.messages.accounting import DbUser
 from protocol.messages.accounting_usage import DbAssocWithUsage, DbQosWithUsage
 from protocol.messages.common import StepId
@@ -94,8 +94,8 @@ class AssocSharesObject(Record):
         Field("partition", string),
         Field("shares_norm", double),
         Field("shares_raw", u32),
-        Field("tres_run_secs", vector(u64)),
-        Field("tres_grp_mins", vector(u64)),
+        Field("tres_run_secs", vector(u64), unit="s"),
+        Field("tres_grp_mins", vector(u64), unit="min"),
         Field("usage_efctv", double),
         Field("usage_norm", double),
         Field("usage_raw", u64),
@@ -143,11 +143,11 @@ class PriorityFactors(Record):
         Field("priority_js", double),
         Field("priority_part", double),
         Field("priority_qos", double),
-        Field("priority_site", u32),
+        Field("priority_site", u32, unit="over NICE_OFFSET"),
         Field("priority_tres", vector(double)),
         Field("tres_names", vector(string)),
         Field("tres_weights", vector(double)),
-        Field("nice", u32),
+        Field("nice", u32, unit="over NICE_OFFSET"),
     )
 
 
@@ -195,12 +195,12 @@ class PriorityFactorsObject(Record):
         Field("priority_part", double, until="22.05"),
         Field("priority_qos", double, until="22.05"),
         Field("direct_prio", double, until="22.05"),
-        Field("priority_site", u32, until="22.05"),
+        Field("priority_site", u32, until="22.05", unit="over NICE_OFFSET"),
         Field("priority_tres", vector(double), until="22.05"),
         Field("tres_cnt", u32, until="22.05"),
         Field("tres_names", vector(string), until="22.05"),
         Field("tres_weights", vector(double), until="22.05"),
-        Field("nice", u32, until="22.05"),
+        Field("nice", u32, until="22.05", unit="over NICE_OFFSET"),
         Field("partition", string, until="22.05"),
     )
 
@@ -225,10 +225,10 @@ class BurstBufferInfoResponsePool(Record):
 
     WIRE = (
         Field("name", string),
-        Field("total_space", u64),
-        Field("granularity", u64),
-        Field("unfree_space", u64),
-        Field("used_space", u64),
+        Field("total_space", u64, unit="bytes"),
+        Field("granularity", u64, unit="bytes"),
+        Field("unfree_space", u64, unit="bytes"),
+        Field("used_space", u64, unit="bytes"),
     )
 
 
@@ -258,8 +258,8 @@ class BurstBufferInfoResponseBuffers(Record):
         Field("partition", string),
         Field("pool", string),
         Field("qos", string),
-        Field("size", u64),
-        Field("state", u16),
+        Field("size", u64, unit="bytes"),
+        Field("state", u16, means=BurstBufferState),
         Field("user_id", u32),
     )
 
@@ -271,7 +271,7 @@ class BurstBufferInfoResponseUse(Record):
     user_id__2: int = 0
 
     WIRE = (
-        Field("used", u64),
+        Field("used", u64, unit="bytes"),
         Field("user_id__2", u32),
     )
 
@@ -312,23 +312,23 @@ class BurstBufferInfo(Record):
         Field("default_pool", string),
         Field("deny_users", string),
         Field("destroy_buffer", string),
-        Field("flags", u32),
+        Field("flags", u32, means=BurstBufferFlag),
         Field("get_sys_state", string),
         Field("get_sys_status", string),
-        Field("granularity", u64),
+        Field("granularity", u64, unit="bytes"),
         Field("pool", array(BurstBufferInfoResponsePool)),
-        Field("poll_interval", u32, since="24.05"),
-        Field("other_timeout", u32),
+        Field("poll_interval", u32, since="24.05", unit="s"),
+        Field("other_timeout", u32, unit="s"),
         Field("start_stage_in", string),
         Field("start_stage_out", string),
         Field("stop_stage_in", string),
         Field("stop_stage_out", string),
-        Field("stage_in_timeout", u32),
-        Field("stage_out_timeout", u32),
-        Field("total_space", u64),
-        Field("unfree_space", u64),
-        Field("used_space", u64),
-        Field("validate_timeout", u32),
+        Field("stage_in_timeout", u32, unit="s"),
+        Field("stage_out_timeout", u32, unit="s"),
+        Field("total_space", u64, unit="bytes"),
+        Field("unfree_space", u64, unit="bytes"),
+        Field("used_space", u64, unit="bytes"),
+        Field("validate_timeout", u32, unit="s"),
         Field("buffers", array(BurstBufferInfoResponseBuffers)),
         Field("use", array(BurstBufferInfoResponseUse)),
     )
@@ -349,7 +349,7 @@ class StatsRequest(Record):
 
     command_id: int = 0
 
-    WIRE = (Field("command_id", u16),)
+    WIRE = (Field("command_id", u16, means=StatsCommand),)
 
 
 @message(MessageType.RESPONSE_STATS_INFO)
@@ -428,7 +428,7 @@ class StatsResponse(Record):
                 Field("agent_count", u32),
                 Field("agent_thread_count", u32),
                 Field("dbd_agent_queue_size", u32),
-                Field("gettimeofday_latency", u32),
+                Field("gettimeofday_latency", u32, unit="us"),
                 Field("jobs_submitted", u32),
                 Field("jobs_started", u32),
                 Field("jobs_completed", u32),
@@ -437,9 +437,9 @@ class StatsResponse(Record):
                 Field("jobs_pending", u32),
                 Field("jobs_running", u32),
                 Field("job_states_ts", epoch),
-                Field("schedule_cycle_max", u32),
-                Field("schedule_cycle_last", u32),
-                Field("schedule_cycle_sum", u32),
+                Field("schedule_cycle_max", u32, unit="us"),
+                Field("schedule_cycle_last", u32, unit="us"),
+                Field("schedule_cycle_sum", u32, unit="us"),
                 Field("schedule_cycle_counter", u32),
                 Field("schedule_cycle_depth", u32),
                 Field("schedule_exit", vector(u32), since="23.11"),
@@ -447,12 +447,12 @@ class StatsResponse(Record):
                 Field("bf_backfilled_jobs", u32),
                 Field("bf_last_backfilled_jobs", u32),
                 Field("bf_cycle_counter", u32),
-                Field("bf_cycle_sum", u64),
-                Field("bf_cycle_last", u32),
+                Field("bf_cycle_sum", u64, unit="us"),
+                Field("bf_cycle_last", u32, unit="us"),
                 Field("bf_last_depth", u32),
                 Field("bf_last_depth_try", u32),
                 Field("bf_queue_len", u32),
-                Field("bf_cycle_max", u32),
+                Field("bf_cycle_max", u32, unit="us"),
                 Field("bf_when_last_cycle", epoch),
                 Field("bf_depth_sum", u32),
                 Field("bf_depth_try_sum", u32),
@@ -472,7 +472,7 @@ class StatsResponse(Record):
         Field("agent_count", u32, since="25.11"),
         Field("agent_thread_count", u32, since="25.11"),
         Field("dbd_agent_queue_size", u32, since="25.11"),
-        Field("gettimeofday_latency", u32, since="25.11"),
+        Field("gettimeofday_latency", u32, since="25.11", unit="us"),
         Field("jobs_submitted", u32, since="25.11"),
         Field("jobs_started", u32, since="25.11"),
         Field("jobs_completed", u32, since="25.11"),
@@ -481,9 +481,9 @@ class StatsResponse(Record):
         Field("jobs_pending", u32, since="25.11"),
         Field("jobs_running", u32, since="25.11"),
         Field("job_states_ts", epoch, since="25.11"),
-        Field("schedule_cycle_max", u32, since="25.11"),
-        Field("schedule_cycle_last", u32, since="25.11"),
-        Field("schedule_cycle_sum", u64, since="25.11"),
+        Field("schedule_cycle_max", u32, since="25.11", unit="us"),
+        Field("schedule_cycle_last", u32, since="25.11", unit="us"),
+        Field("schedule_cycle_sum", u64, since="25.11", unit="us"),
         Field("schedule_cycle_counter", u32, since="25.11"),
         Field("schedule_cycle_depth", u32, since="25.11"),
         Field("schedule_exit", vector(u32), since="25.11"),
@@ -491,12 +491,12 @@ class StatsResponse(Record):
         Field("bf_backfilled_jobs", u32, since="25.11"),
         Field("bf_last_backfilled_jobs", u32, since="25.11"),
         Field("bf_cycle_counter", u32, since="25.11"),
-        Field("bf_cycle_sum", u64, since="25.11"),
-        Field("bf_cycle_last", u32, since="25.11"),
+        Field("bf_cycle_sum", u64, since="25.11", unit="us"),
+        Field("bf_cycle_last", u32, since="25.11", unit="us"),
         Field("bf_last_depth", u32, since="25.11"),
         Field("bf_last_depth_try", u32, since="25.11"),
         Field("bf_queue_len", u32, since="25.11"),
-        Field("bf_cycle_max", u32, since="25.11"),
+        Field("bf_cycle_max", u32, since="25.11", unit="us"),
         Field("bf_when_last_cycle", epoch, since="25.11"),
         Field("bf_depth_sum", u32, since="25.11"),
         Field("bf_depth_try_sum", u32, since="25.11"),
@@ -507,9 +507,9 @@ class StatsResponse(Record):
         Field("bf_backfilled_het_jobs", u32, since="25.11"),
         Field("bf_exit", vector(u32), since="25.11"),
         Field("rpc_type_size", u32),
-        Field("rpc_type_id", vector(u16)),
+        Field("rpc_type_id", vector(u16), means=MessageType),
         Field("rpc_type_cnt", vector(u32)),
-        Field("rpc_type_time", vector(u64)),
+        Field("rpc_type_time", vector(u64), unit="us"),
         Field("rpc_queue_enabled", u8, since="24.05"),
         If(
             "rpc_queue_enabled",
@@ -524,10 +524,10 @@ class StatsResponse(Record):
         Field("rpc_user_size", u32),
         Field("rpc_user_id", vector(u32)),
         Field("rpc_user_cnt", vector(u32)),
-        Field("rpc_user_time", vector(u64)),
-        Field("rpc_queue_type_id", vector(u32)),
+        Field("rpc_user_time", vector(u64), unit="us"),
+        Field("rpc_queue_type_id", vector(u32), means=MessageType),
         Field("rpc_queue_count", vector(u32)),
-        Field("rpc_dump_types", vector(u32)),
+        Field("rpc_dump_types", vector(u32), means=MessageType),
         Field("rpc_dump_hostlist", vector(string)),
     )
 
@@ -584,7 +584,7 @@ class LicenseInfoRequest(Record):
 
     WIRE = (
         Field("last_update", epoch),
-        Field("show_flags", u16),
+        Field("show_flags", u16, means=ShowFlag),
     )
 
 
@@ -599,7 +599,7 @@ class AssocMgrInfoRequest(Record):
 
     WIRE = (
         Field("acct_list", list_of(string)),
-        Field("flags", u32),
+        Field("flags", u32, means=AssocMgrFlag),
         Field("qos_list", list_of(string)),
         Field("user_list", list_of(string)),
     )

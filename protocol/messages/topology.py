@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.constants import MessageType
+from protocol.constants import MessageType, TopologyPlugin
 from protocol.messages.common import StepId
 from protocol.schema import Field, Record, Switch, array, boolean, mem, message, string, u16, u32
 
@@ -216,7 +216,7 @@ class Topology(Record):
     toruses: list[TopologyTorus] = []
 
     WIRE = (
-        Field("plugin_id", u32),
+        Field("plugin_id", u32, means=TopologyPlugin),
         Switch(
             "plugin_id",
             (
