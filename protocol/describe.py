@@ -36,7 +36,7 @@ from protocol.wire import Address, Bits
 
 __all__ = ["Node", "describe", "describe_partial", "lines", "to_json"]
 
-SHOWN_ELEMENTS, SHOWN_SCALARS, SHOWN_TEXT = 4, 16, 200
+SHOWN_ELEMENTS, SHOWN_SCALARS, SHOWN_TEXT = 4, 16, 100
 """How many elements and plain values of a list and characters of a value `lines` prints unless asked for all."""
 
 

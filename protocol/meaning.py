@@ -118,7 +118,9 @@ def _member(means: type[Enum], value: int) -> str | None:
 
 
 def _number(means: type[Enum] | None, value: int) -> str:
-    return f"{value:#x}" if means is not None and (issubclass(means, Flag) or means in COMPOSED) else str(value)
+    return (
+        f"{value:#x}" if value and means is not None and (issubclass(means, Flag) or means in COMPOSED) else str(value)
+    )
 
 
 def value_names(means: type[Enum]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 import msgspec
@@ -62,8 +63,9 @@ def _title(subject: Subject, release: str) -> str:
         return f"{name}: no layout here"
     if subject.record is None:
         return f"{name}: empty body"
-    about = (subject.record.__doc__ or "").split("\n")[0]
-    return f"{name} in {release}: {subject.record.__name__}. {about}"
+    where = "all releases" if release == "all" else release
+    about = click.wrap_text(subject.record.__doc__ or "", width=110, initial_indent="  ", subsequent_indent="  ")
+    return f"{name} in {where}: {subject.record.__name__}\n{about}\n"
 
 
 def _print_rows(found: list[Row]) -> None:
@@ -102,8 +104,14 @@ def _print_sources(record: type[Record], version: int) -> None:
         click.echo(f"\n{text}".rstrip())
 
 
-def _plain(subject: Subject, version: int | None, source: bool) -> dict:
-    out = {"name": subject.name, "number": subject.number, "layout": subject.known, "record": None, "fields": []}
+def _plain(subject: Subject, version: int | None, source: bool) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "name": subject.name,
+        "number": subject.number,
+        "layout": subject.known,
+        "record": None,
+        "fields": [],
+    }
     if subject.record is not None:
         out["record"] = subject.record.__name__
         out["fields"] = [msgspec.to_builtins(row) for row in rows(subject.record, version)]

@@ -140,8 +140,8 @@ def type_text(of: WireType) -> str:
             return f"chain({record.__name__}, {flag})"
         case Body(type_field=type_field):
             return f"body of {type_field}"
-    inner = getattr(of, "of", None)
-    return f"{type(of).__name__.lower()}({type_text(inner)})" if isinstance(inner, WireType) else repr(of)
+    about = getattr(of, "of", None)
+    return f"{type(of).__name__.lower()}({type_text(about)})" if isinstance(about, WireType) else repr(of)
 
 
 def _message(number: int) -> Subject:
