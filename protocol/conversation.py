@@ -17,6 +17,7 @@ from protocol.codec import decode_body, message_name
 from protocol.constants import MAX_MESSAGE_SIZE, MessageType
 from protocol.errors import DecodeError
 from protocol.frame import decode_frame
+from protocol.io_records import IoType
 from protocol.kinds import INIT_NUMBERS, guess_kind
 from protocol.messages import PersistReply
 
@@ -28,7 +29,7 @@ _U16 = Struct(">H")
 _U32 = Struct(">I")
 _IO = Struct(">HHHI")
 _IO_INIT = Struct(">IHIIII")
-_IO_NAMES = {0: "IO_STDIN", 1: "IO_STDOUT", 2: "IO_STDERR", 3: "IO_ALLSTDIN", 4: "IO_CONNECTION_TEST"}
+_IO_NAMES = {int(one): f"IO_{one.name}" for one in IoType}
 
 
 class Piece(msgspec.Struct, frozen=True):

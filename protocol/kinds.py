@@ -3,7 +3,8 @@
     rpc       an ordinary frame (`protocol.frame`)
     dbd_init  the opening of a connection to the accounting daemon: u16 number, then an ordinary frame
     persist   a message on a persistent connection: u16 number, body
-    io_init, io   what srun and its tasks exchange; checked once somebody gave a reader and writer (`KINDS`)
+    io_init   a step daemon introduces itself to srun (`protocol.io_records`)
+    io        a piece of a task's stdin, stdout or stderr
     stream    bytes that nobody took apart
 
 All but io and stream stand with their u32 length prefix. `read` gives a `Message`; when it cannot, it raises `Fault`,
@@ -20,11 +21,12 @@ from typing import NamedTuple
 import msgspec
 
 from protocol import versions
-from protocol.codec import decode_body, encode_body, message_name
+from protocol.codec import decode_body, encode_body, message_name, pack, unpack
 from protocol.compiler import compiled, locate
 from protocol.constants import MessageType
 from protocol.errors import DecodeError, ProtocolError
 from protocol.frame import Frame, decode_frame, encode_frame
+from protocol.io_records import IO_HEADER_SIZE, IoInit, IoPacket, IoType
 from protocol.schema import BODIES, Record
 
 __all__ = [
@@ -180,6 +182,38 @@ def _read_frame(message: Message, data: bytes, start: int) -> Message:
     return message
 
 
+def _read_io_init(data: bytes, version: int | None) -> Message:
+    message = Message("io_init", version or 0, name="IO_INIT", body=data[_PREFIX:], body_offset=_PREFIX)
+    _check_length(message, data)
+    if len(message.body) >= _U16.size:
+        (message.version,) = _U16.unpack_from(message.body)
+    if not versions.is_supported(message.version):
+        raise Unreadable(f"version {versions.name(message.version)} is not read")
+    return _read_record(message, IoInit)
+
+
+def _read_io(data: bytes, version: int | None) -> Message:
+    message = Message("io", version or versions.OLDEST, name="IO", body=data)
+    _read_record(message, IoPacket)
+    packet = message.record
+    assert isinstance(packet, IoPacket)
+    if packet.type in set(IoType):
+        message.name = f"IO_{IoType(packet.type).name}"
+    if packet.length != len(packet.data):
+        reason = f"{packet.length} bytes announced, {len(packet.data)} there"
+        raise Fault(DecodeError("io", "length", IO_HEADER_SIZE - 4, reason), IO_HEADER_SIZE - 4, message)
+    return message
+
+
+def _read_record(message: Message, record: type[Record]) -> Message:
+    try:
+        message.record = unpack(record, message.body, message.version)
+    except DecodeError as error:
+        offset = None if error.offset is None else message.body_offset + error.offset
+        raise Fault(error, offset, message) from error
+    return message
+
+
 def _with_true_length(data: bytes, body_start: int) -> Frame:
     """The frame with the body that is there, whatever length its header says: to show what can be shown."""
     return decode_frame(data[:6] + _U32.pack(len(data) - body_start) + data[10:])
@@ -232,9 +266,20 @@ def _write_persist(message: Message) -> bytes:
     return _U32.pack(len(body) + _NUMBER) + _U16.pack(message.number) + body
 
 
+def _write_io_init(message: Message) -> bytes:
+    assert message.record is not None
+    body = pack(message.record, message.version)
+    return _U32.pack(len(body)) + body
+
+
+def _write_io(message: Message) -> bytes:
+    assert message.record is not None
+    return pack(message.record, message.version)
+
+
 def _field_at(message: Message, data: bytes, offset: int) -> str:
     """The field that the byte at `offset` belongs to: the one at which a body that ends there cannot be read."""
-    record = BODIES.get(message.number or 0)
+    record = None if message.record is None else type(message.record)
     if offset < message.body_offset:
         return "header"
     if record is None or offset >= len(data):
@@ -261,5 +306,7 @@ KINDS: dict[str, Kind] = {
     "rpc": Kind(_read_rpc, _write_frame),
     "dbd_init": Kind(_read_init, _write_frame),
     "persist": Kind(_read_persist, _write_persist),
+    "io_init": Kind(_read_io_init, _write_io_init),
+    "io": Kind(_read_io, _write_io),
 }
 """Readers and writers by kind."""

@@ -69,6 +69,7 @@ def test_the_persistent_message_is_exact():
 def test_the_stream_is_an_introduction_and_a_packet():
     pieces = Conversation().feed("c2s", data_of("io"))
     assert [(piece.kind, piece.name) for piece in pieces] == [("io_init", "IO_INIT"), ("io", "IO_STDOUT")]
+    assert [check(piece.kind, piece.data).verdict for piece in pieces] == ["exact", "exact"]
 
 
 def test_the_commands_print_what_the_page_shows(tmp_path, monkeypatch):

@@ -82,6 +82,22 @@ def test_a_persistent_connection_is_checked_in_the_version_that_its_ends_agreed_
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "last"),
+    [
+        ("io_init", bytes.fromhex("00000014 2600 00000001 00000001 00000001 00000002 6b6b"), "exact 1"),
+        ("io_init", bytes.fromhex("00000014 2a00 00000001 00000001 00000001 00000002 6b00"), "exact 1"),
+        ("io", bytes.fromhex("000100000000000000036e310a"), "exact 1"),
+        ("io", bytes.fromhex("00010000000000000000"), "exact 1"),
+        ("io", bytes.fromhex("00010000000000000004 6e310a"), "exact 0 failed 1"),
+        ("io", bytes.fromhex("0001000000"), "exact 0 failed 1"),
+    ],
+)  # fmt: skip
+def test_streams_of_tasks_are_checked_packet_by_packet(tmp_path, kind, data, last):
+    write(tmp_path, data, {"columns": COLUMNS, "frames": rows((kind, data, None))})
+    assert last_line(wire("check", tmp_path)) == f"frames 1 {last}"
+
+
 def test_what_nobody_knows_is_unchecked_and_not_called_right(tmp_path):
     foreign = prefixed(b"whatever")
     named = rows(("rpc", PING, "24.11"), ("telepathy", foreign, None), ("persist", PING, None))
