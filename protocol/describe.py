@@ -80,9 +80,9 @@ def lines(node: Node, *, everything: bool = False, indent: int = 0) -> Iterator[
     """The tree as lines of text; long lists, texts and memory are shortened unless `everything`."""
     pad = "  " * indent
     if node.children is None:
-        yield f"{pad}{node.name}: {_shortened(node, everything)}"
+        yield _printable(f"{pad}{node.name}: {_shortened(node, everything)}")
         return
-    yield f"{pad}{node.name}{': ' if node.name and node.text else ''}{node.text}"
+    yield _printable(f"{pad}{node.name}{': ' if node.name and node.text else ''}{node.text}")
     shown = node.children if everything or not node.is_list else node.children[:SHOWN_ELEMENTS]
     for child in shown:
         yield from lines(child, everything=everything, indent=indent + 1)
@@ -166,7 +166,7 @@ def _plain(name: str, value: Any, of: WireType, means: type[Enum] | None, unit: 
     if isinstance(value, Address):
         text = f"{value.host}:{value.port}" if value.host else f"none (family {value.family})"
         return Node(name, text, {"host": value.host, "port": value.port, "family": value.family})
-    text = str(value).encode("utf-8", "backslashreplace").decode()
+    text = _printable(str(value))
     return Node(name, json.dumps(text, ensure_ascii=False), text)
 
 
@@ -193,6 +193,11 @@ def _ranges(mask: int) -> str:
         parts.append(str(start) if length == 1 else f"{start}-{start + length - 1}")
         start += length
     return ",".join(parts)
+
+
+def _printable(text: str) -> str:
+    """Bytes that are no UTF-8 travel in texts too; printing must not stumble over them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _shortened(node: Node, everything: bool) -> str:

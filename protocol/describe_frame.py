@@ -150,12 +150,11 @@ def _token(frame: Frame, token: str, key: bytes | None) -> Iterator[Node]:
             yield Node(str(name), text, value)
         if isinstance(claims.get("payload"), str):
             yield _hash(frame, base64.b64decode(claims["payload"]))
+        if key is not None:
+            good = hmac.compare_digest(_unbase64(signature), hmac.digest(key, signed.encode(), hashlib.sha256))
+            yield Node("signature", "ok" if good else "made with another key", good)
     except (ValueError, IndexError, AttributeError) as error:
         yield Node("opened", f"no: {error}", False)
-        return
-    if key is not None:
-        good = hmac.compare_digest(_unbase64(signature), hmac.digest(key, signed.encode(), hashlib.sha256))
-        yield Node("signature", "ok" if good else "made with another key", good)
 
 
 def _hash(frame: Frame, payload: bytes) -> Node:

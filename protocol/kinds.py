@@ -216,7 +216,8 @@ def _read_record(message: Message, record: type[Record]) -> Message:
 
 def _with_true_length(data: bytes, body_start: int) -> Frame:
     """The frame with the body that is there, whatever length its header says: to show what can be shown."""
-    return decode_frame(data[:6] + _U32.pack(len(data) - body_start) + data[10:])
+    at = 6 if _U16.unpack_from(data)[0] >= versions.OLDEST else 8
+    return decode_frame(data[:at] + _U32.pack(len(data) - body_start) + data[at + 4 :])
 
 
 def _read_persist(data: bytes, version: int | None) -> Message:
