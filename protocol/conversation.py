@@ -136,7 +136,7 @@ class Conversation:
         if kind == "unknown" or version is None:
             return Piece(direction, "stream", data)
         self._persist.see("persist", data)
-        return Piece(direction, "persist", data, message_name(number), number, version)
+        return Piece(direction, "persist", data, message_name(number, version), number, version)
 
     def _frame(self, direction: Direction, data: bytes) -> Piece:
         (version,) = _U16.unpack_from(data, 4)

@@ -16,7 +16,10 @@ import msgspec
 
 from protocol.codec import message_name
 from protocol.compiler import read_so_far, resolve
+from protocol.errors import DecodeError
 from protocol.meaning import absent_name, names_of, scalar_text, time_text
+from protocol.messages import DbdMessages, DbdRelay
+from protocol.nested import relayed, unpack_messages
 from protocol.schema import (
     EXPRESSION_NAMES,
     Body,
@@ -55,6 +58,7 @@ def describe(record: Record | None, version: int, name: str = "body") -> Node:
     if record is None:
         return Node(name, "empty", None, [])
     children = list(_fields(resolve(type(record), version), _values(record), version))
+    children += _inner(record, version)
     return Node(name, type(record).__name__, None, children)
 
 
@@ -96,8 +100,23 @@ def to_json(node: Node) -> Any:
     if node.children is None:
         return node.value
     if node.is_list:
-        return [to_json(child) for child in node.children]
+        return [to_json(child) if child.name[:1] in "[." else {child.name: to_json(child)} for child in node.children]
     return {child.name: to_json(child) for child in node.children}
+
+
+def _inner(record: Record, version: int) -> list[Node]:
+    """The messages that travel inside this one, where they can be read."""
+    try:
+        if isinstance(record, DbdMessages):
+            found = unpack_messages(record, version)
+        elif isinstance(record, DbdRelay):
+            found = [relayed(record, version)]
+        else:
+            return []
+    except DecodeError as error:
+        return [Node("inside", f"cannot be read: {error}")]
+    inner = [describe(one.record, version, f"{message_name(one.number, version)} ({one.number})") for one in found]
+    return [Node("inside", f"{len(inner)} messages", None, inner, True)]
 
 
 def _values(record: Record) -> dict[str, Any]:
@@ -133,7 +152,7 @@ def _value(name: str, value: Any, of: WireType, field: Field, values: Mapping[st
             inner = values.get(of.version_field, version)
         elif isinstance(of, Body):
             inner = values.get(of.version_field, version) if of.version_field else version
-            label = f"{name} ({message_name(values.get(of.type_field, 0))})"
+            label = f"{name} ({message_name(values.get(of.type_field, 0), version)})"
         node = describe(value, inner, label)
         node.name = name if not isinstance(of, Body) else label
         return node

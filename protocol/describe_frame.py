@@ -91,7 +91,7 @@ def _header(frame: Frame) -> Node:
     children = [
         Node("version", f"{versions.name(frame.version)} ({frame.version:#06x})", frame.version),
         Node("flags", f"{flags or 'none'} ({frame.flags:#06x})", {"value": frame.flags, "name": flags}),
-        Node("msg_type", f"{message_name(frame.msg_type)} ({frame.msg_type})", frame.msg_type),
+        Node("msg_type", f"{message_name(frame.msg_type, frame.version)} ({frame.msg_type})", frame.msg_type),
         Node("body_length", f"{len(frame.body)} bytes", len(frame.body)),
     ]
     if frame.forward is not None:

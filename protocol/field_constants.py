@@ -29,8 +29,6 @@ __all__ = [
     "JobOversubscribe",
     "LogFormatFlag",
     "LogLevel",
-    "PersistFlag",
-    "PersistType",
     "PriorityFlag",
     "PriorityReset",
     "ProfileFlag",
@@ -266,30 +264,6 @@ class LogLevel(IntEnum):
     DEBUG4 = 8
     DEBUG5 = 9
     NOT_SET = 10
-
-
-class PersistFlag(IntFlag):
-    """Flags of a persistent connection."""
-
-    DBD = 1
-    RECONNECT = 2
-    ALREADY_INITED = 4
-    P_USER_CASE = 8
-    SUPPRESS_ERR = 16
-    EXT_DBD = 32
-    DONT_UPDATE_CLUSTER = 64
-    P_RESOURCE_CASE = 128
-
-
-class PersistType(IntEnum):
-    """What a persistent connection is for."""
-
-    NONE = 0
-    DBD = 1
-    FED = 2
-    HA_CTL = 3
-    HA_DBD = 4
-    ACCT_UPDATE = 5
 
 
 class PriorityFlag(IntFlag):

@@ -7,7 +7,8 @@
     io        a piece of a task's stdin, stdout or stderr
     stream    bytes that nobody took apart
 
-All but io and stream stand with their u32 length prefix. `read` gives a `Message`; when it cannot, it raises `Fault`,
+Messages inside messages (a controller's backlog, what a step manager passes on) are read and written too. All but io
+and stream stand with their u32 length prefix. `read` gives a `Message`; when it cannot, it raises `Fault`,
 which knows the offset from the first byte of the recording and what had been read so far. `check` writes the message
 again and compares.
 """
@@ -27,6 +28,8 @@ from protocol.constants import MessageType
 from protocol.errors import DecodeError, ProtocolError
 from protocol.frame import Frame, decode_frame, encode_frame
 from protocol.io_records import IO_HEADER_SIZE, IoInit, IoPacket, IoType
+from protocol.messages import DbdMessages, DbdRelay
+from protocol.nested import pack_messages, relay, relayed, unpack_messages
 from protocol.schema import BODIES, Record
 
 __all__ = [
@@ -161,7 +164,7 @@ def _read_init(data: bytes, version: int | None) -> Message:
 def _read_frame(message: Message, data: bytes, start: int) -> Message:
     if len(data) >= start + _TYPE.size:
         message.version, _, message.number = _TYPE.unpack_from(data, start)
-        message.name = message_name(message.number)
+        message.name = message_name(message.number, message.version)
     wrong_length: Fault | None = None
     try:
         frame = decode_frame(data[start:])
@@ -171,7 +174,7 @@ def _read_frame(message: Message, data: bytes, start: int) -> Message:
             raise wrong_length from error
         frame = _with_true_length(data[start:], error.offset or 0)
     message.frame, message.version, message.number = frame, frame.version, frame.msg_type
-    message.name, message.body = message_name(frame.msg_type), frame.body
+    message.name, message.body = message_name(frame.msg_type, frame.version), frame.body
     message.body_offset = len(data) - len(frame.body)
     if not versions.is_supported(frame.version):
         raise Unreadable(f"version {versions.name(frame.version)} is recognised, not read")
@@ -225,7 +228,7 @@ def _read_persist(data: bytes, version: int | None) -> Message:
     if len(data) < _PREFIX + _NUMBER:
         raise Fault(DecodeError("persist", "number", 0, "a message without a number"), len(data), message)
     (message.number,) = _U16.unpack_from(data, _PREFIX)
-    message.name = message_name(message.number)
+    message.name = message_name(message.number, message.version)
     message.body, message.body_offset = data[_PREFIX + _NUMBER :], _PREFIX + _NUMBER
     if version is None:
         raise Unreadable("nothing tells the version of this persistent connection")
@@ -240,6 +243,7 @@ def _read_body(message: Message) -> None:
         raise Unreadable(f"{message.name} has no layout here")
     try:
         message.record = decode_body(message.number, message.body, message.version)
+        _with_inner_written(message)
     except DecodeError as error:
         offset = None if error.offset is None else message.body_offset + error.offset
         raise Fault(error, offset, message) from error
@@ -252,9 +256,20 @@ def _check_length(message: Message, data: bytes) -> None:
         raise Fault(DecodeError("frame", "length", 0, reason), 0, message)
 
 
+def _with_inner_written(message: Message) -> Record | None:
+    """The record, with the messages inside it read and written again. Raises DecodeError."""
+    record, version = message.record, message.version
+    if isinstance(record, DbdMessages) and record.items is not None:
+        return pack_messages(unpack_messages(record, version), version)
+    if isinstance(record, DbdRelay):
+        again = relay(relayed(record, version), version).data
+        return DbdRelay(record.msg_type, again + record.data[len(again) :])
+    return record
+
+
 def _write_frame(message: Message) -> bytes:
     assert message.frame is not None
-    body = encode_body(message.frame.msg_type, message.record, message.version)
+    body = encode_body(message.frame.msg_type, _with_inner_written(message), message.version)
     frame = encode_frame(msgspec.structs.replace(message.frame, body=body))
     if not message.lead:
         return frame
@@ -263,7 +278,7 @@ def _write_frame(message: Message) -> bytes:
 
 def _write_persist(message: Message) -> bytes:
     assert message.number is not None
-    body = encode_body(message.number, message.record, message.version)
+    body = encode_body(message.number, _with_inner_written(message), message.version)
     return _U32.pack(len(body) + _NUMBER) + _U16.pack(message.number) + body
 
 

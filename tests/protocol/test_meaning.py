@@ -7,7 +7,7 @@ import pytest
 from protocol import constants, field_constants
 from protocol.codec import decode_body
 from protocol.compiler import resolve
-from protocol.constants import COMPOSED, HealthCheckState, JobState, KillFlag, LogFormat, MailFlag, SpecialStep
+from protocol.constants import COMPOSED, HealthCheckState, JobState, KillFlag, LogFormat, MailFlag, SpecialStep, Tres
 from protocol.errno import Errno
 from protocol.frame import decode_frame
 from protocol.meaning import full_name, is_known, names_of, scalar_text
@@ -29,8 +29,8 @@ from protocol.schema import (
 from protocol.versions import Version
 from tests.protocol.wire_data import RECORDED_VERSIONS, recorded_frames
 
-OPEN = {SpecialStep, Errno}
-"""Enums that name special values among ordinary ones: numbers of steps, errno of the system."""
+OPEN = {SpecialStep, Errno, Tres}
+"""Enums that name special values among ordinary ones: numbers of steps, errno of the system, resources of a site."""
 ZERO_IS_UNSET = {
     "open_mode", "details_open_mode", "cpu_freq_min", "cpu_freq_max", "task_dist", "trigger_array_res_type",
     "start_protocol_ver",
