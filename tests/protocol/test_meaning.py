@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import constants, field_constants
+from protocol import constants, field_constants, versions
 from protocol.codec import decode_body
 from protocol.compiler import resolve
 from protocol.constants import COMPOSED, HealthCheckState, JobState, KillFlag, LogFormat, MailFlag, SpecialStep, Tres
@@ -27,7 +27,7 @@ from protocol.schema import (
     u64,
 )
 from protocol.versions import Version
-from tests.protocol.wire_data import RECORDED_VERSIONS, recorded_frames
+from tests.protocol.wire_data import DATA, RECORDED_VERSIONS, recorded_frames, recorded_messages
 
 OPEN = {SpecialStep, Errno, Tres}
 """Enums that name special values among ordinary ones: numbers of steps, errno of the system, resources of a site."""
@@ -38,6 +38,7 @@ ZERO_IS_UNSET = {
 UNNAMED = {
     ("KillJobs", "state"): 12,  # one more than the last state: jobs in any
     ("JobInfo", "bitflags"): 0x80,  # no release names this bit
+    ("DbArchiveCond", "purge_event"): 0xFFFF,  # a number stands below the flags
 }
 """Values and bits that were recorded and have no name."""
 
@@ -116,11 +117,14 @@ def recorded_values(version: str):
                         if values[field] in numbers:
                             yield from block(record, then, values, number)
 
-    for data in recorded_frames(version):
-        frame = decode_frame(data)
-        body = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)
+    release = versions.by_name(version)
+    frames = [decode_frame(data) for data in recorded_frames(version)]
+    bodies = [(frame.msg_type, frame.body) for frame in frames]
+    bodies += recorded_messages(version) if (DATA / f"dbd-{version}.bin").exists() else []
+    for number, data in bodies:
+        body = decode_body(number, data, release, trailing=True)
         if body is not None:
-            yield from walk(body, frame.version)
+            yield from walk(body, release)
 
 
 @pytest.mark.parametrize("version", RECORDED_VERSIONS)

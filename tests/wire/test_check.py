@@ -10,7 +10,7 @@ from flurm.client.recordings import COLUMNS
 from protocol.codec import encode_body
 from protocol.constants import HeaderFlag, MessageType
 from protocol.frame import Frame, encode_frame
-from protocol.messages import ConfigFile, ConfigResponse, PersistInit, PersistReply
+from protocol.messages import ConfigFile, ConfigResponse, DbdMessages, PersistInit, PersistReply
 from protocol.versions import Version
 from tests.protocol.wire_data import DATA, RECORDED_VERSIONS, recorded_frames
 from tests.wire.recordings import prefixed, rows, wire, write
@@ -96,6 +96,19 @@ def test_a_persistent_connection_is_checked_in_the_version_that_its_ends_agreed_
 def test_streams_of_tasks_are_checked_packet_by_packet(tmp_path, kind, data, last):
     write(tmp_path, data, {"columns": COLUMNS, "frames": rows((kind, data, None))})
     assert last_line(wire("check", tmp_path)) == f"frames 1 {last}"
+
+
+def test_messages_inside_messages_are_checked_too(tmp_path):
+    def backlog(fini: bytes) -> bytes:
+        items = DbdMessages(items=[(1401).to_bytes(2, "big") + fini])
+        return prefixed((1474).to_bytes(2, "big") + encode_body(1474, items, Version.V24_11))
+
+    good, short = backlog(b"\0\0\0\1"), backlog(b"\0")
+    write(tmp_path, good + short, {"frames": rows(("persist", good, "24.11"), ("persist", short, "24.11"))})
+    done = wire("check", tmp_path)
+    assert last_line(done) == "frames 2 exact 1 failed 1"
+    assert "items[0].DBD_FINI" in done.stdout
+    assert "DBD_FINI (1401): DbdFini" in wire("decode", tmp_path).stdout
 
 
 def test_what_nobody_knows_is_unchecked_and_not_called_right(tmp_path):
