@@ -17,9 +17,10 @@ from protocol.codec import decode_body, message_name
 from protocol.constants import MAX_MESSAGE_SIZE, MessageType
 from protocol.errors import DecodeError
 from protocol.frame import decode_frame
-from protocol.io_records import IoType
+from protocol.io_records import packet_name
 from protocol.kinds import INIT_NUMBERS, guess_kind
 from protocol.messages import PersistReply
+from protocol.stdio import MAX_PAYLOAD, PacketType
 
 __all__ = ["Conversation", "Direction", "PersistVersion", "Piece"]
 
@@ -29,7 +30,7 @@ _U16 = Struct(">H")
 _U32 = Struct(">I")
 _IO = Struct(">HHHI")
 _IO_INIT = Struct(">IHIIII")
-_IO_NAMES = {int(one): f"IO_{one.name}" for one in IoType}
+_IO_NAMES = {int(one): packet_name(one) for one in PacketType}
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -112,7 +113,7 @@ class Conversation:
             if len(held) < _IO.size:
                 return None
             kind, _, _, length = _IO.unpack_from(held)
-            return _IO.size + length if kind in _IO_NAMES and length <= MAX_MESSAGE_SIZE else -1
+            return _IO.size + length if kind in _IO_NAMES and length <= MAX_PAYLOAD else -1
         if len(held) < 8:
             return None
         (length,) = _U32.unpack_from(held)

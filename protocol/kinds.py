@@ -3,7 +3,7 @@
     rpc       an ordinary frame (`protocol.frame`)
     dbd_init  the opening of a connection to the accounting daemon: u16 number, then an ordinary frame
     persist   a message on a persistent connection: u16 number, body
-    io_init   a step daemon introduces itself to srun (`protocol.io_records`)
+    io_init   a step daemon introduces itself to srun (`protocol.stdio`)
     io        a piece of a task's stdin, stdout or stderr
     stream    bytes that nobody took apart
 
@@ -22,15 +22,16 @@ from typing import NamedTuple
 import msgspec
 
 from protocol import versions
-from protocol.codec import decode_body, encode_body, message_name, pack, unpack
+from protocol.codec import decode_body, encode_body, message_name, unpack
 from protocol.compiler import compiled, locate
 from protocol.constants import MessageType
 from protocol.errors import DecodeError, ProtocolError
 from protocol.frame import Frame, decode_frame, encode_frame
-from protocol.io_records import IO_HEADER_SIZE, IoInit, IoPacket, IoType
+from protocol.io_records import IO_HEADER_SIZE, IoPacket, packet_name
 from protocol.messages import DbdMessages, DbdRelay
 from protocol.nested import pack_messages, relay, relayed, unpack_messages
 from protocol.schema import BODIES, Record
+from protocol.stdio import IoInit, Packet, PacketType, decode_packet, encode_init, encode_packet
 
 __all__ = [
     "INIT_NUMBERS",
@@ -200,11 +201,15 @@ def _read_io(data: bytes, version: int | None) -> Message:
     _read_record(message, IoPacket)
     packet = message.record
     assert isinstance(packet, IoPacket)
-    if packet.type in set(IoType):
-        message.name = f"IO_{IoType(packet.type).name}"
+    if packet.type in set(PacketType):
+        message.name = packet_name(packet.type)
     if packet.length != len(packet.data):
         reason = f"{packet.length} bytes announced, {len(packet.data)} there"
         raise Fault(DecodeError("io", "length", IO_HEADER_SIZE - 4, reason), IO_HEADER_SIZE - 4, message)
+    try:
+        decode_packet(data)
+    except DecodeError as error:
+        raise Fault(error, error.offset, message) from error
     return message
 
 
@@ -283,14 +288,14 @@ def _write_persist(message: Message) -> bytes:
 
 
 def _write_io_init(message: Message) -> bytes:
-    assert message.record is not None
-    body = pack(message.record, message.version)
-    return _U32.pack(len(body)) + body
+    assert isinstance(message.record, IoInit)
+    return encode_init(message.record)
 
 
 def _write_io(message: Message) -> bytes:
-    assert message.record is not None
-    return pack(message.record, message.version)
+    packet = message.record
+    assert isinstance(packet, IoPacket)
+    return encode_packet(Packet(packet.type, packet.gtaskid, packet.ltaskid, packet.data))
 
 
 def _field_at(message: Message, data: bytes, offset: int) -> str:
