@@ -18,7 +18,8 @@ TOLD_ELSEWHERE = ("tree_width",)
 @pytest.mark.parametrize(("release", "version"), [("22.05", 0x2600), ("24.11", 0x2A00)])
 def test_every_field_of_the_configuration_is_what_slurmctld_says(tmp_path, release, version):
     (tmp_path / "slurm.conf").write_text(slurm_conf())
-    (tmp_path / "flurm.toml").write_text(f'[flurm]\nslurm_conf = "{tmp_path}/slurm.conf"\n')
+    munged = "/run/munge/munge.socket.2"
+    (tmp_path / "flurm.toml").write_text(f'[flurm]\nslurm_conf = "{tmp_path}/slurm.conf"\nmunge_socket = "{munged}"\n')
     seen = recorded.reply(release, "pending", "build", version).record
     config = load(tmp_path / "flurm.toml")
     shown = build_info(config, version, 0, started_s=seen.boot_time, next_job_id=seen.next_job_id)
