@@ -53,6 +53,7 @@ class Writer:
         self.served: list[Any] = []
         self.depth = 0
         self.known: set[str] = set()
+        self.defaults = dict(zip(record.__struct_fields__, record.__struct_defaults__, strict=True))
         self.names: dict[str, Any] = {
             "_Record": record,
             "_u16": Struct(">H").unpack_from,
@@ -180,20 +181,27 @@ class UnpackWriter(Writer):
         self.put("def unpack(_d, _o):")
         self.depth = 1
         self.block(entries)
-        present = list(dict.fromkeys(names(entries)))
-        self.put(f"return _Record({', '.join(f'{name}=v_{name}' for name in present)}), _o")
+        self.put(f"return _Record({', '.join(self._arguments(set(names(entries))))}), _o")
+
+    def _arguments(self, present: set[str]) -> list[str]:
+        """What the record is made from, in the order of its fields up to the last that is present: by position,
+        which takes a fifth of the time that many keywords take."""
+        fields = self.record.__struct_fields__
+        needed = max((place for place, name in enumerate(fields, 1) if name in present), default=0)
+        return [f"v_{name}" if name in present else self._default(name) for name in fields[:needed]]
+
+    def _default(self, name: str) -> str:
+        """An expression for what the field holds when it is not read."""
+        default = self.defaults[name]
+        factory = getattr(default, "factory", None)
+        return self.constant("c", default) if factory is None else f"{self.constant('f', factory)}()"
 
     def variable(self, name: str) -> str:
         return f"v_{name}"
 
     def absent(self, names: set[str]) -> None:
-        for field in msgspec.structs.fields(self.record):
-            if field.name not in names:
-                continue
-            if field.default_factory is not msgspec.NODEFAULT:
-                self.put(f"v_{field.name} = {self.constant('f', field.default_factory)}()")
-            else:
-                self.put(f"v_{field.name} = {self.constant('c', field.default)}")
+        for name in sorted(names & self.defaults.keys()):
+            self.put(f"v_{name} = {self._default(name)}")
 
     def scalars(self, run: tuple[Field, ...]) -> None:
         layout = Struct(">" + "".join(field.type.code for field in run))  # type: ignore[attr-defined]
