@@ -3,19 +3,19 @@
 A writer keeps the lines, the field that each line serves (for error messages), and the names that the lines use. What
 needs other codecs is handed in by `protocol.compiler`. In the generated code `_d` is the data, `_o` the offset, `_b`
 the bytearray, `_r` the record, `_n` a count, `_v` one value, `_l` a list, `_i` an index, and `v_name` a field that was
-read.
+read. Packing collects neighbouring pieces and appends them as one; each stands on a line of its own there too.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from struct import Struct
 from typing import Any
 
-import msgspec
-
-from protocol import wire
+from protocol import texts, wire
 from protocol.layout import SchemaError, minimum_size, names
 from protocol.schema import (
     EXPRESSION_NAMES,
@@ -37,6 +37,8 @@ from protocol.schema import (
     Versioned,
     WireType,
     double,
+    longdouble,
+    string,
 )
 
 __all__ = ["PackWriter", "UnpackWriter", "Writer"]
@@ -60,18 +62,19 @@ class Writer:
             "_u32": Struct(">I").unpack_from,
             "_p16": Struct(">H").pack,
             "_p32": Struct(">I").pack,
-            "_pack": Struct,
+            "_pack": struct.pack,
+            "_unpack": struct.unpack_from,
             "_len": len,
             "_range": range,
             "_list": list,
             "_bytes": bytes,
-            "_Struct": Struct,
             "_read_bits": wire.read_bits,
-            "_write_bits": wire.write_bits,
+            "_bits_form": wire.bits_form,
+            "_text": texts.TEXT,
+            "_join": b"".join,
             "_read_address": wire.read_address,
             "_write_address": wire.write_address,
             "_read_real": wire.read_real,
-            "_write_real": wire.write_real,
             "_count": _count,
             "_wrong_count": _wrong_count,
             **helpers,
@@ -80,6 +83,18 @@ class Writer:
     def put(self, line: str, served: Any = "") -> None:
         self.lines.append("    " * self.depth + line)
         self.served.append(served)
+
+    def settle(self) -> None:
+        """Write out what was held back to be written together with what follows."""
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """What is put inside is one level deeper."""
+        self.settle()
+        self.depth += 1
+        yield
+        self.settle()
+        self.depth -= 1
 
     def constant(self, prefix: str, value: Any) -> str:
         """A name for `value` in the generated module."""
@@ -138,13 +153,13 @@ class Writer:
             self._indented((), everything)
 
     def _indented(self, entries: tuple[Entry, ...], others: tuple[Entry, ...]) -> None:
-        self.depth += 1
-        start = len(self.lines)
-        self.absent(set(names(others)) - set(names(entries)))
-        self.block(entries)
-        if len(self.lines) == start:
-            self.put("pass")
-        self.depth -= 1
+        with self.indented():
+            start = len(self.lines)
+            self.absent(set(names(others)) - set(names(entries)))
+            self.block(entries)
+            self.settle()
+            if len(self.lines) == start:
+                self.put("pass")
 
     def expression(self, text: str) -> str:
         """The expression with field names replaced by what holds their values here."""
@@ -297,7 +312,7 @@ class UnpackWriter(Writer):
             self._elements(target, of, served)
             return
         self.put(f"_count(_n, {of.width}, _d, _o)", served)
-        self.put(f"{target} = _list(_Struct(f'>{{_n}}{of.code}').unpack_from(_d, _o)) if _n else []", served)
+        self.put(f"{target} = _list(_unpack(f'>{{_n}}{of.code}', _d, _o)) if _n else []", served)
         self.put(f"_o += _n * {of.width}")
         if of is double:
             self.put(f"{target} = [_read_real(_v) for _v in {target}]", served)
@@ -308,9 +323,8 @@ class UnpackWriter(Writer):
         self.put("if _n == 0xfffffffe:")
         self.put(f"    {target} = None")
         self.put("else:")
-        self.depth += 1
-        self._elements(target, of, served)
-        self.depth -= 1
+        with self.indented():
+            self._elements(target, of, served)
 
     def _elements(self, target: str, of: WireType, served: str, absent_if: str | None = None) -> None:
         """Read `_n` elements into a list."""
@@ -321,14 +335,13 @@ class UnpackWriter(Writer):
             self.put(f"_count(_n, {max(smallest, 1)}, _d, _o)", served)
         self.put(f"{target} = []")
         self.put("for _i in _range(_n):")
-        self.depth += 1
-        if absent_if:
-            self.put(f"if {self.expression(absent_if)}:", served)
-            self.put(f"    {target}.append(None)")
-            self.put("    continue")
-        self.value("_v", of, f"{served}[]")
-        self.put(f"{target}.append(_v)", f"{served}[]")
-        self.depth -= 1
+        with self.indented():
+            if absent_if:
+                self.put(f"if {self.expression(absent_if)}:", served)
+                self.put(f"    {target}.append(None)")
+                self.put("    continue")
+            self.value("_v", of, f"{served}[]")
+            self.put(f"{target}.append(_v)", f"{served}[]")
 
     def _chain(self, target: str, chain: Chain, served: str) -> None:
         unpack = self.constant("n", self.compiled(chain.record, self.version).unpack)
@@ -343,31 +356,67 @@ class UnpackWriter(Writer):
 class PackWriter(Writer):
     verb = "pack"
 
+    def __init__(self, *arguments: Any, **helpers: Any) -> None:
+        super().__init__(*arguments, **helpers)
+        self._pieces: list[tuple[str, Any]] = []
+        self._texts: list[str] = []
+
     def function(self, entries: tuple[Entry, ...]) -> None:
         self.put("def pack(_r, _b):")
-        self.depth = 1
-        self.block(entries)
-        self.put("return None")
+        with self.indented():
+            self.block(entries)
+            self.put("return None")
 
     def variable(self, name: str) -> str:
         return f"_r.{name}"
 
+    def put(self, line: str, served: Any = "") -> None:
+        self.settle()
+        super().put(line, served)
+
+    def piece(self, expression: str, served: Any) -> None:
+        """Bytes to be appended together with their neighbours."""
+        self._settle_texts()
+        self._pieces.append((expression, served))
+
+    def settle(self) -> None:
+        self._settle_texts()
+        if len(self._pieces) == 1:
+            expression, served = self._pieces[0]
+            super().put(f"_b += {expression}", served)
+        elif self._pieces:
+            super().put("_b += _join((")
+            for expression, served in self._pieces:
+                super().put(f"    {expression},", served)
+            super().put("))")
+        self._pieces.clear()
+
+    def _settle_texts(self) -> None:
+        fields = tuple(Field(name, string) for name in self._texts)
+        values = ", ".join(f"_r.{field.name}" for field in fields)
+        if len(fields) == 1:
+            self._pieces.append((f"_text[{values}]", fields[0].name))
+        elif fields:
+            self._pieces.append((f"{self.constant('t', texts.TextRun())}[{values}]", fields))
+        self._texts.clear()
+
     def scalars(self, run: tuple[Field, ...]) -> None:
         layout = Struct(">" + "".join(field.type.code for field in run))  # type: ignore[attr-defined]
-        values = ", ".join(
-            f"_write_real(_r.{field.name})" if field.type is double else f"_r.{field.name}" for field in run
-        )
-        self.put(f"_b += {self.constant('s', layout.pack)}({values})", run)
+        values = ", ".join(f"_r.{field.name} * 1e6" if field.type is double else f"_r.{field.name}" for field in run)
+        self.piece(f"{self.constant('s', layout.pack)}({values})", run)
 
     def field(self, name: str, wire_type: WireType) -> None:
-        self.value(f"_r.{name}", wire_type, name)
+        if wire_type is string or wire_type is longdouble:
+            self._texts.append(name)
+        else:
+            self.value(f"_r.{name}", wire_type, name)
 
     def value(self, source: str, wire_type: WireType, served: str) -> None:
         """Append one value of `wire_type`."""
         match wire_type:
             case Scalar():
                 pack = self.constant("s", Struct(">" + wire_type.code).pack)
-                self.put(f"_b += {pack}({f'_write_real({source})' if wire_type is double else source})", served)
+                self.piece(f"{pack}({f'{source} * 1e6' if wire_type is double else source})", served)
             case Simple(name=kind):
                 getattr(self, f"_{kind}")(source, served)
             case Vector(of=of):
@@ -378,17 +427,10 @@ class PackWriter(Writer):
                 name = self.constant("r", record)
                 self.put(f"_in_version({name}, _r.{field}).pack({source}, _b)", served)
             case ListOf(of=of):
-                self.put(f"_l = {source}")
-                self.put("if _l is None:")
-                self.put(r"    _b += b'\xff\xff\xff\xfe'")
-                self.put("else:")
-                self.depth += 1
-                self.put("_b += _p32(_len(_l))", served)
-                self._elements(of, served)
-                self.depth -= 1
+                self._list_of(source, of, served)
             case Array(of=of, count=count):
                 self.put(f"_l = {source} or ()")
-                self.put(f"_b += _p{count.width * 8}(_len(_l))", served)
+                self.piece(f"_p{count.width * 8}(_len(_l))", served)
                 self._elements(of, served)
             case Repeat(of=of, count=count_text, absent_if=absent_if):
                 self.put(f"_l = {source}")
@@ -409,39 +451,44 @@ class PackWriter(Writer):
                 raise SchemaError(f"{self.record.__name__}.{served}: no code for {wire_type!r}")
 
     def _string(self, source: str, served: str) -> None:
-        self.put(f"_v = {source}")
-        self.put("if _v is None:")
-        self.put(r"    _b += b'\0\0\0\0'")
-        self.put("else:")
-        self.put("    _v = _v.encode('utf-8', 'surrogateescape')", served)
-        self.put("    _b += _p32(_len(_v) + 1)", served)
-        self.put("    _b += _v")
-        self.put(r"    _b += b'\0'")
+        self.piece(f"_text[{source}]", served)
 
     _longdouble = _string
 
     def _mem(self, source: str, served: str) -> None:
         self.put(f"_v = {source} or b''", served)
-        self.put("_b += _p32(_len(_v))", served)
-        self.put("_b += _v", served)
+        self.piece("_p32(_len(_v))", served)
+        self.piece("_v", served)
 
     def _bits(self, source: str, served: str) -> None:
-        self.put(f"_write_bits(_b, {source})", served)
+        self.piece(rf"b'\xff\xff\xff\xfe' if {source} is None else _bits_form({source})", served)
 
     def _addr(self, source: str, served: str) -> None:
         self.put(f"_write_address(_b, {source})", served)
 
     def _rest(self, source: str, served: str) -> None:
-        self.put(f"_b += {source}", served)
+        self.piece(source, served)
 
     def _vector(self, source: str, of: Scalar | Simple, served: str) -> None:
-        self.put(f"_l = {source} or ()")
-        self.put("_b += _p32(_len(_l))", served)
-        if not isinstance(of, Scalar):
-            self._elements(of, served)
+        if isinstance(of, Scalar):
+            values = "*[_v * 1e6 for _v in _l]" if of is double else "*_l"
+            self.put(f"_l = {source}")
+            pack = f"_pack(f'>I{{_len(_l)}}{of.code}', _len(_l), {values})"
+            self.piece(rf"{pack} if _l else b'\0\0\0\0'", served)
+            self.settle()
             return
-        values = "*[_write_real(_v) for _v in _l]" if of is double else "*_l"
-        self.put(f"_b += _Struct(f'>{{_len(_l)}}{of.code}').pack({values})", served)
+        self.put(f"_l = {source} or ()")
+        self.piece("_p32(_len(_l))", served)
+        self._elements(of, served)
+
+    def _list_of(self, source: str, of: WireType, served: str) -> None:
+        self.put(f"_l = {source}")
+        self.put("if _l is None:")
+        self.put(r"    _b += b'\xff\xff\xff\xfe'")
+        self.put("else:")
+        with self.indented():
+            self.piece("_p32(_len(_l))", served)
+            self._elements(of, served)
 
     def _elements(self, of: WireType, served: str, absent_if: str | None = None) -> None:
         """Append the elements of `_l`; a record may be there as bytes."""
@@ -451,18 +498,16 @@ class PackWriter(Writer):
             self.put("        continue")
         else:
             self.put("for _v in _l:")
-        self.depth += 1
         served = f"{served}[]"
-        if isinstance(of, Nested):
+        with self.indented():
+            if not isinstance(of, Nested):
+                self.value("_v", of, served)
+                return
             self.put("if _v.__class__ is _bytes:")
             self.put("    _b += _v")
             self.put("else:")
-            self.depth += 1
-            self.value("_v", of, served)
-            self.depth -= 1
-        else:
-            self.value("_v", of, served)
-        self.depth -= 1
+            with self.indented():
+                self.value("_v", of, served)
 
     def _chain(self, source: str, chain: Chain, served: str) -> None:
         pack = self.constant("n", self.compiled(chain.record, self.version).pack)

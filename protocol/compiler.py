@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from protocol import versions, wire
 from protocol.codegen import PackWriter, UnpackWriter, Writer
 from protocol.layout import SchemaError, minimum_size, names, resolve
-from protocol.schema import BODIES, Entry, Field, Record, Scalar, double
+from protocol.schema import BODIES, Entry, Field, Record, Scalar, WireType, double
 
 __all__ = ["Codec", "SchemaError", "compiled", "locate", "minimum_size", "read_so_far", "resolve"]
 
@@ -100,7 +100,7 @@ def _run_so_far(served: Any, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_that_does_not_fit(run: tuple[Field, ...], variables: dict[str, Any], offset: int | None) -> tuple[str, Any]:
-    """Of a run of scalars, the one at which reading or writing failed."""
+    """Of a run of scalars or texts, the one at which reading or writing failed."""
     if "_d" in variables and offset is not None:
         for field in run:
             assert isinstance(field.type, Scalar)
@@ -109,12 +109,23 @@ def _first_that_does_not_fit(run: tuple[Field, ...], variables: dict[str, Any], 
             offset += field.type.width
     record = variables.get("_r")
     for field in run:
-        assert isinstance(field.type, Scalar)
-        try:
-            Struct(">" + field.type.code).pack(getattr(record, field.name, None))
-        except Exception:
+        if not _fits(getattr(record, field.name, _NOTHING), field.type):
             return field.name, offset
     return run[0].name, offset
+
+
+_NOTHING = object()
+
+
+def _fits(value: Any, of: WireType) -> bool:
+    """Whether a value can be written as a scalar, or as text."""
+    if not isinstance(of, Scalar):
+        return value is None or isinstance(value, str)
+    try:
+        Struct(">" + of.code).pack(value)
+    except Exception:
+        return False
+    return True
 
 
 def _compile(record: type[Record], version: int) -> Codec:

@@ -13,13 +13,15 @@ from struct import Struct
 
 import msgspec
 
-__all__ = ["Address", "Bits", "read_address", "read_bits", "read_real", "write_address", "write_bits", "write_real"]
+__all__ = ["Address", "Bits", "bits_form", "read_address", "read_bits", "read_real", "write_address"]
 
 _U16 = Struct(">H")
 _U32 = Struct(">I")
+_TWO_U32 = Struct(">II")
 _LITTLE_PORT = Struct("<H")
 _IPV4 = Struct("<4BH")
 _NO_BITS = 0xFFFFFFFE
+_EMPTY_BITS = b"\0\0\0\0\0\0\0\x030x\0"
 _FACTOR = 1_000_000.0
 _INET, _INET6 = 2, 10
 
@@ -66,20 +68,17 @@ def read_bits(data: bytes, offset: int) -> tuple[Bits | None, int]:
     return Bits(size, mask), end
 
 
-def write_bits(out: bytearray, bitmap: Bits | None) -> None:
-    """Append a bitmap; raises ValueError when the mask has more bits than the size."""
+def bits_form(bitmap: Bits | None) -> bytes:
+    """A bitmap as it travels; raises ValueError when the mask has more bits than the size."""
     if bitmap is None:
-        out += b"\xff\xff\xff\xfe"
-        return
+        return b"\xff\xff\xff\xfe"
     size, mask = bitmap.size, bitmap.mask
     if mask < 0 or mask.bit_length() > size:
         raise ValueError(f"mask {mask:#x} does not fit into {size} bits")
     digits = (size + 3) // 4
-    text = f"0x{mask:0{digits}X}".encode() if digits else b"0x"
-    out += _U32.pack(size)
-    out += _U32.pack(len(text) + 1)
-    out += text
-    out += b"\0"
+    if not digits:
+        return _EMPTY_BITS
+    return b"%b0x%0*X\0" % (_TWO_U32.pack(size, digits + 3), digits, mask)
 
 
 def read_address(data: bytes, offset: int) -> tuple[Address, int]:
@@ -112,7 +111,7 @@ def write_address(out: bytearray, address: Address) -> None:
 
 
 def read_real(scaled: float) -> float:
-    """The value whose millionfold travelled, chosen so that `write_real` gives the same bits again."""
+    """The value whose millionfold travelled, chosen so that writing it (times a million) gives the same bits again."""
     value = scaled / _FACTOR
     if value * _FACTOR == scaled:
         return value
@@ -120,8 +119,3 @@ def read_real(scaled: float) -> float:
         if neighbour * _FACTOR == scaled:
             return neighbour
     return value
-
-
-def write_real(value: float) -> float:
-    """What travels for a real number: its millionfold."""
-    return value * _FACTOR
