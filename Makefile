@@ -44,8 +44,9 @@ fmt: $(READY) ## format the code
 types: $(READY) ## types alone
 	$(VENV)/bin/mypy
 
-bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios
+bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; then what packing and unpacking messages costs
 	$(PY) -m bench
+	$(PY) -m bench --wire
 
 roots: $(READY) slurm ## a Debian 13 root with Slurm 24.11 for the tests of its clients (as root)
 	$(PY) -m tests.slurm.roots

@@ -2,6 +2,7 @@
 
 Or, for the costs behind a figure, FLURM alone under one kind of load and a sampling profiler:
 python -m bench --profile submit|ping|jobs|short
+Or what messages cost to pack and to unpack, which needs none of the following: python -m bench --wire
 
 Needs root (the clusters live in namespaces of their own), Slurm's and MUNGE's daemons, libslurm and a C compiler.
 Exit status: 0 whatever the figures say, 1 when something could not be measured, 2 for wrong usage.
@@ -10,14 +11,16 @@ Exit status: 0 whatever the figures say, 1 when something could not be measured,
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bench import load, profile
+from bench import load, profile, report, wire
 from bench.compare import compare
 from bench.measures import FULL, QUICK
 from bench.sides import Flurm, Side, Slurm
@@ -28,6 +31,8 @@ KINDS: dict[str, list[type[Side]]] = {"both": [Slurm, Flurm], "slurmctld": [Slur
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark or the profile; returns the exit status."""
     arguments = _parser().parse_args(argv)
+    if arguments.wire:
+        return _wire(arguments)
     lacking = load.missing() + ([] if os.geteuid() == 0 else ["root"])
     if lacking:
         print(f"bench: needs {', '.join(lacking)}; see `make slurm`", file=sys.stderr)
@@ -42,25 +47,39 @@ def main(argv: list[str] | None = None) -> int:
             return 1
 
 
-def _run(arguments: argparse.Namespace, directory: Path) -> int:
+def _wire(arguments: argparse.Namespace) -> int:
+    rows = wire.measure(_progress(), **({"repeats": 3, "jobs": 500} if arguments.quick else {}))
+    text = json.dumps(report.rows_data(rows, wire.REAL), indent=2)
+    print(text if arguments.json == "-" else wire.table(rows))
+    if arguments.json not in (None, "-"):
+        Path(arguments.json).write_text(text + "\n")
+    return 0
+
+
+def _progress() -> Callable[[str], None]:
     begun_s = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"[{time.monotonic() - begun_s:5.0f} s] {text}", file=sys.stderr, flush=True)
 
+    return progress
+
+
+def _run(arguments: argparse.Namespace, directory: Path) -> int:
+    progress = _progress()
     if arguments.profile:
         shown = {"rows": arguments.rows, "raw": arguments.raw, "process": arguments.process}
         print(profile.profile(arguments.profile, directory, progress, **shown))
         return 0
     sizes = QUICK if arguments.quick else FULL
-    report = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
+    seen = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
     if arguments.json != "-":
-        print(report.table())
+        print(seen.table())
     if arguments.json == "-":
-        print(report.json())
+        print(seen.json())
     elif arguments.json:
-        Path(arguments.json).write_text(report.json() + "\n")
-    return 1 if report.failures else 0
+        Path(arguments.json).write_text(seen.json() + "\n")
+    return 1 if seen.failures else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--directory", default="/var/tmp", help="where the clusters keep their state (default: %(default)s)"
     )
+    parser.add_argument("--wire", action="store_true", help="CPU time of packing and unpacking messages instead")
     parser.add_argument("--profile", choices=profile.LOADS, help="profile FLURM under one load instead")
     parser.add_argument("--rows", type=int, default=15, help="how many costs a profile shows (default: %(default)s)")
     parser.add_argument(

@@ -11,15 +11,16 @@ REAL, OURS = "slurmctld", "flurm"
 
 @dataclass(frozen=True)
 class Budget:
-    """What FLURM promises of a figure: the words of it, and the test of (flurm, slurmctld)."""
+    """What FLURM promises of a figure: the words of it, the test of (flurm, slurmctld), and whether that needs both."""
 
     text: str
     holds: Callable[[float, float | None], bool]
+    relative: bool = True
 
 
 def at_most(limit: float, unit: str) -> Budget:
     """An absolute limit."""
-    return Budget(f"< {limit:g} {unit}", lambda ours, real: ours < limit)
+    return Budget(f"< {limit:g} {unit}", lambda ours, real: ours < limit, relative=False)
 
 
 AHEAD = Budget("ahead", lambda ours, real: real is not None and ours > real)
@@ -45,7 +46,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """`met`, `missed`, or nothing where there is no budget or no figure to hold against it."""
-        if self.budget is None or self.ours is None or (self.real is None and self.budget in (AHEAD, HALF, NO_MORE)):
+        if self.budget is None or self.ours is None or (self.real is None and self.budget.relative):
             return ""
         return "met" if self.budget.holds(self.ours, self.real) else "missed"
 
@@ -62,30 +63,38 @@ class Report:
 
     def table(self) -> str:
         """The report as text for people."""
-        heads = ("", REAL, OURS, "ratio", "budget", "")
-        lines = [heads, *(_cells(row) for row in self.rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-        shown = [_align(line, widths) for line in lines]
         syncs = " to ".join(f"{rate:.0f}" for rate in (min(self.syncs_per_second), max(self.syncs_per_second)))
         head = [" / ".join(self.versions), self.host, f"this disk alone, meanwhile: {syncs} fdatasync/s"]
         failures = [f"not measured: {failure}" for failure in self.failures]
-        return "\n".join([*head, "", *shown, *([""] if failures else []), *failures])
+        return "\n".join([*head, "", *rows_table(self.rows), *([""] if failures else []), *failures])
 
     def json(self) -> str:
         """The report for programs."""
-        rows = [
-            {
-                "what": row.what,
-                "unit": row.unit,
-                REAL: row.real,
-                OURS: row.ours,
-                "ratio": row.ratio,
-                "budget": row.budget.text if row.budget else None,
-                "verdict": row.verdict or None,
-            }
-            for row in self.rows
-        ]
-        return json.dumps(asdict(self) | {"rows": rows}, indent=2)
+        return json.dumps(asdict(self) | {"rows": rows_data(self.rows)}, indent=2)
+
+
+def rows_table(rows: list[Row], real: str = REAL, ours: str = OURS) -> list[str]:
+    """The lines of a table, under the names of the two sides."""
+    heads = ("", real, ours, "ratio", "budget", "")
+    lines = [heads, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return [_align(line, widths) for line in lines]
+
+
+def rows_data(rows: list[Row], real: str = REAL, ours: str = OURS) -> list[dict[str, object]]:
+    """The same for programs."""
+    return [
+        {
+            "what": row.what,
+            "unit": row.unit,
+            real: row.real,
+            ours: row.ours,
+            "ratio": row.ratio,
+            "budget": row.budget.text if row.budget else None,
+            "verdict": row.verdict or None,
+        }
+        for row in rows
+    ]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
