@@ -71,6 +71,7 @@ class Writer:
             "_read_bits": wire.read_bits,
             "_bits_form": wire.bits_form,
             "_text": texts.TEXT,
+            "_text_form": texts.text_form,
             "_join": b"".join,
             "_read_address": wire.read_address,
             "_write_address": wire.write_address,
@@ -406,7 +407,9 @@ class PackWriter(Writer):
         self.piece(f"{self.constant('s', layout.pack)}({values})", run)
 
     def field(self, name: str, wire_type: WireType) -> None:
-        if wire_type is string or wire_type is longdouble:
+        if wire_type is string and name in texts.VARIED:
+            self.piece(f"_text_form(_r.{name})", name)
+        elif wire_type is string or wire_type is longdouble:
             self._texts.append(name)
         else:
             self.value(f"_r.{name}", wire_type, name)

@@ -3,7 +3,8 @@
 Records repeat their texts: the user, the partition, the working directory, and above all that there is none. So the
 compiled packers ask a table for the form of a text, and for the forms of texts that stand beside each other ask with
 all of them at once. A table makes what it lacks, and is emptied when it is full, so what varies from record to record
-costs a little more and never much memory. Readers in many threads share the tables without a lock: each access is one
+costs a little more and never much memory. What is known to differ from record to record (`VARIED`) is not looked up at
+all. Readers in many threads share the tables without a lock: each access is one
 dict operation, and a form that two of them make is the same.
 """
 
@@ -12,7 +13,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
-__all__ = ["TEXT", "TextRun"]
+__all__ = ["TEXT", "VARIED", "TextRun", "text_form"]
+
+VARIED = frozenset({"argv", "batch_host", "name", "node_addr", "node_hostname", "nodes", "script", "std_out"})
+"""Fields whose texts would only crowd out others, and make every look-up of their neighbours fail."""
 
 _U32 = Struct(">I")
 _MOST_TEXTS = 4096
@@ -21,16 +25,20 @@ _LONGEST = 256
 """What is longer than this many bytes is not kept."""
 
 
+def text_form(text: str | None) -> bytes:
+    """Length with the terminating zero, bytes, zero; of None, the length 0. Raises AttributeError for what is no
+    text."""
+    if text is None:
+        return b"\0\0\0\0"
+    raw = text.encode("utf-8", "surrogateescape")
+    return _U32.pack(len(raw) + 1) + raw + b"\0"
+
+
 class _Texts(dict[str | None, bytes]):
-    """The form of a text: length with its terminating zero, bytes, zero; of None, the length 0."""
+    """The forms of single texts."""
 
     def __missing__(self, text: str | None) -> bytes:
-        """Raises AttributeError for what is no text."""
-        if text is None:
-            form = b"\0\0\0\0"
-        else:
-            raw = text.encode("utf-8", "surrogateescape")
-            form = b"%b%b\0" % (_U32.pack(len(raw) + 1), raw)
+        form = text_form(text)
         if len(form) <= _LONGEST:
             if len(self) >= _MOST_TEXTS:
                 self.clear()

@@ -60,62 +60,24 @@ def job_info(
     """
     spec = job.spec
     partition = cluster.partitions.get(job.partition)
-    info = JobInfo(
-        step_id=StepId(job_id=job.id, step_id=NO_VAL, step_het_comp=NO_VAL),
-        job_id=job.id,
-        user_id=spec.user_id,
-        group_id=spec.group_id,
-        name=spec.name,
-        account=spec.account,
-        qos=spec.qos,
-        wckey=spec.wckey,
-        comment=spec.comment,
-        admin_comment=spec.admin_comment,
-        extra=spec.extra,
-        licenses=spec.licenses,
-        mcs_label=spec.mcs_label,
-        resv_name=spec.reservation,
-        alloc_node=spec.submit_host,
-        alloc_sid=spec.submit_sid,
-        batch_flag=int(spec.script_digest is not None),
-        batch_host=job.batch_host,
-        bitflags=_bitflags(job),
-        cluster=cluster.settings.cluster_name,
-        container=spec.container,
-        burst_buffer=spec.burst_buffer,
-        delay_boot=spec.delay_boot_s,
-        mail_type=spec.mail_type,
-        mail_user=spec.mail_user or user_name(spec.user_id),
-        network=spec.network,
-        nice=NICE_OFFSET + spec.nice,
-        site_factor=NICE_OFFSET + spec.site_factor,
-        priority=job.priority,
-        profile=spec.profile or 0,
-        reboot=int(spec.reboot),
-        req_switch=spec.req_switch,
-        wait4switch=spec.wait_for_switch_s,
-        restart_cnt=job.restarts,
-        requeue=int(spec.requeue),
-        select_jobinfo=SELECT_CONS_TRES,
-        show_flags=show_flags,
-        start_protocol_ver=spec.protocol_version or version,
-        std_err=_in_work_dir(spec, spec.std_err),
-        std_in=_in_work_dir(spec, spec.std_in) or "/dev/null",
-        std_out=_in_work_dir(spec, spec.std_out),
-        work_dir=spec.work_dir,
-        command=_command(spec, version),
-        submit_line=spec.submit_line,
-        has_accrue_time=True,
-        oom_kill_step=NO_VAL16,
-        tres_bind=spec.tres_bind,
-        tres_freq=spec.tres_freq,
-        tres_per_job=spec.tres_per_job,
-        tres_per_node=spec.tres_per_node,
-        tres_per_socket=spec.tres_per_socket,
-        tres_per_task=spec.tres_per_task,
-        cpus_per_tres=spec.cpus_per_tres,
-        mem_per_tres=spec.mem_per_tres,
-    )
+    info = JobInfo(step_id=StepId(job_id=job.id, step_id=NO_VAL, step_het_comp=NO_VAL))
+    info.job_id = job.id
+    info.batch_host = job.batch_host
+    info.bitflags = _bitflags(job)
+    info.cluster = cluster.settings.cluster_name
+    info.mail_user = spec.mail_user or user_name(spec.user_id)
+    info.priority = job.priority
+    info.restart_cnt = job.restarts
+    info.select_jobinfo = SELECT_CONS_TRES
+    info.show_flags = show_flags
+    info.start_protocol_ver = spec.protocol_version or version
+    info.std_err = _in_work_dir(spec, spec.std_err)
+    info.std_in = _in_work_dir(spec, spec.std_in) or "/dev/null"
+    info.std_out = _in_work_dir(spec, spec.std_out)
+    info.command = _command(spec, version)
+    info.has_accrue_time = True
+    info.oom_kill_step = NO_VAL16
+    _show_spec(info, spec)
     _show_state(info, job, version)
     _show_times(info, job, partition)
     _show_array(info, job)
@@ -180,6 +142,47 @@ def requested_memory(spec: JobSpec) -> int:
     if spec.memory_per_cpu_mib is not None:
         return MEM_PER_CPU | spec.memory_per_cpu_mib
     return spec.memory_per_node_mib or 0
+
+
+def _show_spec(info: JobInfo, spec: JobSpec) -> None:
+    """What is shown as it was submitted. Assigned one by one: making the record from this many keywords takes longer."""
+    info.user_id = spec.user_id
+    info.group_id = spec.group_id
+    info.name = spec.name
+    info.account = spec.account
+    info.qos = spec.qos
+    info.wckey = spec.wckey
+    info.comment = spec.comment
+    info.admin_comment = spec.admin_comment
+    info.extra = spec.extra
+    info.licenses = spec.licenses
+    info.mcs_label = spec.mcs_label
+    info.resv_name = spec.reservation
+    info.alloc_node = spec.submit_host
+    info.alloc_sid = spec.submit_sid
+    info.batch_flag = int(spec.script_digest is not None)
+    info.container = spec.container
+    info.burst_buffer = spec.burst_buffer
+    info.delay_boot = spec.delay_boot_s
+    info.mail_type = spec.mail_type
+    info.network = spec.network
+    info.nice = NICE_OFFSET + spec.nice
+    info.site_factor = NICE_OFFSET + spec.site_factor
+    info.profile = spec.profile or 0
+    info.reboot = int(spec.reboot)
+    info.req_switch = spec.req_switch
+    info.wait4switch = spec.wait_for_switch_s
+    info.requeue = int(spec.requeue)
+    info.work_dir = spec.work_dir
+    info.submit_line = spec.submit_line
+    info.tres_bind = spec.tres_bind
+    info.tres_freq = spec.tres_freq
+    info.tres_per_job = spec.tres_per_job
+    info.tres_per_node = spec.tres_per_node
+    info.tres_per_socket = spec.tres_per_socket
+    info.tres_per_task = spec.tres_per_task
+    info.cpus_per_tres = spec.cpus_per_tres
+    info.mem_per_tres = spec.mem_per_tres
 
 
 def _show_state(info: JobInfo, job: Job, version: int) -> None:
