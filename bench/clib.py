@@ -10,6 +10,7 @@ our bytes. Bitmaps are given as finished text.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -111,6 +112,11 @@ int main(int argc, char **argv) {
     return 0;
 }
 """
+
+
+def is_here() -> bool:
+    """Whether this machine has the library and a compiler."""
+    return LIBRARY.exists() and shutil.which("cc") is not None
 
 
 def pack_ms(records: list[Record], version: int, packed: bytes, rounds: int, directory: Path) -> list[float]:

@@ -145,7 +145,7 @@ def requested_memory(spec: JobSpec) -> int:
 
 
 def _show_spec(info: JobInfo, spec: JobSpec) -> None:
-    """What is shown as it was submitted. Assigned one by one: making the record from this many keywords takes longer."""
+    """What is shown as it was submitted. One by one: making the record from this many keywords takes longer."""
     info.user_id = spec.user_id
     info.group_id = spec.group_id
     info.name = spec.name

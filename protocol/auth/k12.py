@@ -15,6 +15,20 @@ DIGEST_SIZE = 32
 
 def body_digest(msg_type: int, body: bytes) -> bytes:
     """Digest of a body for the credential of message `msg_type`."""
+    if len(body) < _LARGE:
+        return _digest(msg_type, body)
+    known = _large.get(msg_type)
+    if known is None or known[0] is not body:
+        known = _large[msg_type] = (body, _digest(msg_type, body))
+    return known[1]
+
+
+_LARGE = 1 << 18
+_large: dict[int, tuple[bytes, bytes]] = {}
+"""The last large body of a message with its digest: a listing that nothing changed is sent as the very same object."""
+
+
+def _digest(msg_type: int, body: bytes) -> bytes:
     custom = msg_type.to_bytes(2, "big")
     if _in_one_go is not None:
         return _in_one_go(body, length=DIGEST_SIZE, custom=custom)

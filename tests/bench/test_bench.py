@@ -8,8 +8,11 @@ import os
 import pytest
 
 from bench import __main__ as bench
-from bench import load, profile
+from bench import clib, load, profile, wire
 from bench.report import AHEAD, HALF, NO_MORE, Report, Row, at_most
+from protocol.messages import JobResources
+from protocol.versions import Version
+from protocol.wire import Bits
 
 LACKING = load.missing() + ([] if os.geteuid() == 0 else ["root"])
 
@@ -82,6 +85,21 @@ def test_a_profile_adds_up_what_functions_cost_alone_and_with_what_they_call():
     own, called = shown.split("by function, own:")[1].split("by function, with what it calls:")
     assert "75.0 %  inner (f.py)" in own and "25.0 %  outer (f.py)" in own
     assert "100.0 %  outer (f.py)" in called
+
+
+def test_a_short_run_of_the_wire_measures_every_message_and_listing(capsys):
+    assert bench.main(["--wire", "--quick", "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 2 * (2 * 4 + 3)
+    assert all(row["flurm"] > 0 for row in rows)
+    cold = [row for row in rows if row["what"].endswith("cold")]
+    assert all((row[wire.REAL] is not None) == clib.is_here() for row in cold)
+
+
+def test_a_record_becomes_the_flat_list_of_its_values():
+    kinds, values = clib.flat(JobResources(nhosts=1, nodes="n1", cpus=[2], core_bitmap=Bits(4, 3)), Version.V22_05)
+    assert kinds[:6] == ("u32", "u32", "u32", "string", "u8", "u16")
+    assert values[3] == "n1" and "0x3" in values and values[values.index("0x3") - 1] == 4
 
 
 def test_what_the_machine_lacks_is_named(monkeypatch, capsys):

@@ -175,6 +175,27 @@ def test_a_kept_form_is_the_very_bytes_of_a_fresh_one_and_is_used_again():
     assert KeptForms().all_jobs(cluster, 0x2600, 0, 5, 0, name) == first
 
 
+def test_a_list_that_no_job_changed_is_given_again_with_the_time_from_which_it_is_true():
+    cluster, kept = context().cluster, KeptForms()
+    then_s = cluster.jobs_changed_s + 1
+    first = kept.all_jobs(cluster, 0x2600, 0, then_s, 7, Names().user)
+    assert kept.all_jobs(cluster, 0x2600, 0, then_s + 60, 7, Names().user) is first
+    later = decode_body(MessageType.RESPONSE_JOB_INFO, kept.all_jobs(cluster, 0x2600, 0, then_s + 60, 8, str), 0x2600)
+    assert (later.last_update, later.last_backfill) == (then_s + 60, 8), "a backfill cycle makes it a new one"
+    assert later.jobs == decode_body(MessageType.RESPONSE_JOB_INFO, first, 0x2600).jobs
+
+
+def test_a_list_given_within_the_second_of_a_change_does_not_stay_at_that_second():
+    cluster, kept = context().cluster, KeptForms()
+    changed_s = cluster.jobs_changed_s
+    kept.all_jobs(cluster, 0x2600, 0, changed_s, 0, Names().user)
+    body = kept.all_jobs(cluster, 0x2600, 0, changed_s + 9, 0, Names().user)
+    assert decode_body(MessageType.RESPONSE_JOB_INFO, body, 0x2600).last_update == changed_s + 9
+    rewritten = cluster.with_(jobs_changed_s=changed_s + 20)
+    body = kept.all_jobs(rewritten, 0x2600, 0, changed_s + 30, 0, Names().user)
+    assert decode_body(MessageType.RESPONSE_JOB_INFO, body, 0x2600).last_update == changed_s + 30
+
+
 def test_a_changed_job_is_packed_again_and_a_job_that_is_gone_is_forgotten():
     cluster, kept = context().cluster, KeptForms()
     kept.all_jobs(cluster, 0x2600, 0, 5, 0, Names().user)

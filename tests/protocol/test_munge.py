@@ -180,6 +180,14 @@ def test_the_hash_is_kangaroo_twelve(size, digest):
     assert body_digest(0x1234, data) != body_digest(0x1235, data)
 
 
+def test_a_large_body_that_was_hashed_before_does_not_lend_its_digest_to_another():
+    from Crypto.Hash import KangarooTwelve
+
+    bodies = [bytes((first,)) * 300_000 for first in (1, 1, 2)]
+    for body in (*bodies, bodies[0], bodies[2]):
+        assert body_digest(2004, body) == KangarooTwelve.new(body, custom=(2004).to_bytes(2, "big")).read(32)
+
+
 @pytest.fixture
 def munged(tmp_path):
     """A real munged with our key; its socket."""

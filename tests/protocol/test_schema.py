@@ -120,6 +120,10 @@ def test_a_value_that_does_not_fit_is_our_error():
         encode_body(MessageType.RESPONSE_SLURM_RC, ReturnCode(return_code=1 << 32), Version.V24_11)
     with pytest.raises(EncodeError, match=r"JobInfo\.name"):
         pack(JobInfo(name=5), Version.V24_11)
+    with pytest.raises(EncodeError, match=r"JobInfo\.comment"):
+        pack(JobInfo(network="ib0", comment=b"bytes", qos="normal"), Version.V22_05)
+    with pytest.raises(EncodeError, match=r"JobInfo\.licenses"):
+        pack(JobInfo(state_desc="fine", licenses=["unhashable"]), Version.V22_05)
     with pytest.raises(EncodeError, match="record_count"):
         encode_body(2004, JobInfoResponse(record_count=2, jobs=[JobInfo()]), Version.V24_11)
     with pytest.raises(EncodeError, match="takes a JobInfoResponse"):
