@@ -32,6 +32,9 @@ PROPOSAL_TIMEOUT_S = 30.0
 MAX_CYCLE_S = 60
 REST_PER_CYCLE = 4.0
 """A cycle is followed by so many times its own length without one: planning takes a fifth of the time at most."""
+REST_UNASKED = 49.0
+"""The same for the timer's cycles, which nobody asked for: looking through a long queue of held jobs, again and again
+because one more of them came, would take a tenth of the time."""
 MAX_REST_S = 1.0
 RETRY_S = 0.02
 FALLBACK = "flurm_sched_fifo"
@@ -70,6 +73,8 @@ class State(msgspec.Struct):
     failures_in_a_row: int = 0
     resume_s: float = 0.0
     """When the next cycle may begin at the earliest."""
+    resume_unasked_s: float = 0.0
+    """When the timer may begin one."""
     statistics: Statistics = msgspec.field(default_factory=Statistics)
 
 
@@ -110,7 +115,7 @@ class SchedulerEngine(GenServer):
                 self._cycle(state)
             case "timer":
                 self.send_after(state.interval_s, "timer")
-                if not state.proposing:
+                if not state.proposing and self.monotonic_s() >= state.resume_unasked_s:
                     self._cycle(state)
             case Response("plan") | ResponseDown("plan"):
                 state.proposing = False
@@ -158,6 +163,7 @@ class SchedulerEngine(GenServer):
         ended = self.monotonic_s()
         duration_us = int((ended - began) * 1e6)
         state.resume_s = ended + min(REST_PER_CYCLE * (ended - began), MAX_REST_S)
+        state.resume_unasked_s = ended + min(REST_UNASKED * (ended - began), MAX_REST_S)
         self._count(state.statistics, duration_us, len(order), len(plan.starts))
         figures: dict[str, str | int] = {"plugin": plugin, "queue": len(order), "started": len(plan.starts)}
         self.cast(TRACER, Spans((Span("schedule", self.now_s() - duration_us / 1e6, duration_us, figures),)))
@@ -190,7 +196,11 @@ class SchedulerEngine(GenServer):
         known = {**BUILT_IN, **self.system.env.get("scheduler_plugins", {})}
         for name in {*BUILT_IN, state.plugin}:
             if self.system.whereis(name) is None:
-                self.system.start_child(PLUGIN_SUP, {"policy": known[name]}, name)
+                try:
+                    self.system.start_child(PLUGIN_SUP, {"policy": known[name]}, name)
+                except OtpError:
+                    if self.system.whereis(name) is None:  # else its supervisor has just restarted it
+                        raise
 
     def _count(self, statistics: Statistics, duration_us: int, depth: int, started: int) -> None:
         statistics.cycles += 1

@@ -268,9 +268,8 @@ class UnpackWriter(Writer):
                 self.put("if _o == _len(_d):")
                 self.put(f"    {target} = None")
                 self.put("else:")
-                self.depth += 1
-                self.value(target, of, served)
-                self.depth -= 1
+                with self.indented():
+                    self.value(target, of, served)
             case _:
                 raise SchemaError(f"{self.record.__name__}.{served}: no code for {wire_type!r}")
 
@@ -447,9 +446,8 @@ class PackWriter(Writer):
                 self.put(f"_body(_r.{type_field}, {version}).pack({source}, _b)", served)
             case Tail(of=of):
                 self.put(f"if {source} is not None:")
-                self.depth += 1
-                self.value(source, of, served)
-                self.depth -= 1
+                with self.indented():
+                    self.value(source, of, served)
             case _:
                 raise SchemaError(f"{self.record.__name__}.{served}: no code for {wire_type!r}")
 

@@ -110,3 +110,53 @@ def test_a_plugin_that_always_fails_gives_way_to_fifo(monkeypatch):
         assert [env["asked"].get(timeout=10) for _ in range(4)] == ["broken", "broken", "broken", "works"]
     finally:
         system.stop()
+
+
+class ClockedSystem(System):
+    """A system whose clock stands still but for what moves it."""
+
+    clock_s = 100.0
+
+    def monotonic_s(self):
+        return self.clock_s
+
+
+class Slow(Plugin):
+    """A policy that takes its time, while the cluster goes on changing."""
+
+    def handle_call(self, request, sender, state):
+        self.system.clock_s += 0.01
+        self.system.terms["cluster"] = Cluster()
+        self.system.env["asked"].put("plan")
+        return Reply(Plan(), state)
+
+
+def planned(env, system):
+    """Wait for a plan, and until the engine is done with it: what moves the clock before would seem to be its time."""
+    plan = env["asked"].get(timeout=10)
+    return system.call("flurm_scheduler_engine", "status", 10)["cycles"] and plan
+
+
+def test_the_timer_does_not_look_through_a_long_queue_all_the_time():
+    env = {
+        "config": SimpleNamespace(scheduler_plugin="flurm_sched_fifo", schedule_interval=10),
+        "counters": Counters(),
+        "asked": queue.Queue(),
+    }
+    system = ClockedSystem(env)
+    system.terms["cluster"] = Cluster()
+    plugins = Supervisor(strategy=SIMPLE_ONE_FOR_ONE, children=(Child("plugin", Slow),))
+    children = (Child("flurm_queue_manager", Queue), Child("flurm_sched_plugin_sup", plugins))
+    try:
+        system.start(Supervisor(children=children))
+        system.start(Supervisor(children=(Child("flurm_scheduler_engine", SchedulerEngine),)), "scheduler")
+        assert planned(env, system)
+        system.clock_s += 0.4
+        with pytest.raises(queue.Empty):
+            env["asked"].get(timeout=0.2)
+        system.cast("flurm_scheduler_engine", m.Changed())
+        assert planned(env, system), "who has a reason does not wait"
+        system.clock_s += 0.6
+        assert planned(env, system)
+    finally:
+        system.stop()
