@@ -295,6 +295,13 @@ class UnpackWriter(Writer):
         self.put(f"{target} = _d[_o:_o + _n]")
         self.put("_o += _n")
 
+    def _token(self, target: str, served: str) -> None:
+        self.put(f"{target} = None")
+        self.put(f"if _d[_o + 4:_o + {4 + len(wire.TOKEN_START)}] == {wire.TOKEN_START!r}:", served)
+        self.depth += 1
+        self._string(target, served)
+        self.depth -= 1
+
     def _bits(self, target: str, served: str) -> None:
         self.put(f"{target}, _o = _read_bits(_d, _o)", served)
 
@@ -460,6 +467,11 @@ class PackWriter(Writer):
         self.put(f"_v = {source} or b''", served)
         self.piece("_p32(_len(_v))", served)
         self.piece("_v", served)
+
+    def _token(self, source: str, served: str) -> None:
+        self.put(f"if {source} is not None:")
+        with self.indented():
+            self.piece(f"_text_form({source})", served)
 
     def _bits(self, source: str, served: str) -> None:
         self.piece(rf"b'\xff\xff\xff\xfe' if {source} is None else _bits_form({source})", served)

@@ -44,7 +44,7 @@ def minimum_size(wire_type: WireType, version: int) -> int:
             return sum(_minimum_of(entry, version) for entry in resolve(record, version))
         case Simple(name="addr"):
             return 2
-        case Simple(name="rest") | Repeat() | Chain() | Body() | Versioned() | Tail():
+        case Simple(name="rest" | "token") | Repeat() | Chain() | Body() | Versioned() | Tail():
             return 0
         case Array(count=count):
             return count.width

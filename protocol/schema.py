@@ -66,6 +66,7 @@ __all__ = [
     "rest",
     "string",
     "tail",
+    "token_string",
     "u8",
     "u16",
     "u32",
@@ -245,6 +246,8 @@ mem = Simple("mem")
 bits = Simple("bits")
 addr = Simple("addr")
 rest = Simple("rest")
+token_string = Simple("token")
+"""A string that is there only where the next bytes are those of a signed token (`wire.TOKEN_START`), else no bytes."""
 
 
 def _wire_type(of: Any) -> WireType:

@@ -13,7 +13,7 @@ from struct import Struct
 
 import msgspec
 
-__all__ = ["Address", "Bits", "bits_form", "read_address", "read_bits", "read_real", "write_address"]
+__all__ = ["TOKEN_START", "Address", "Bits", "bits_form", "read_address", "read_bits", "read_real", "write_address"]
 
 _U16 = Struct(">H")
 _U32 = Struct(">I")
@@ -24,6 +24,8 @@ _NO_BITS = 0xFFFFFFFE
 _EMPTY_BITS = b"\0\0\0\0\0\0\0\x030x\0"
 _FACTOR = 1_000_000.0
 _INET, _INET6 = 2, 10
+TOKEN_START = b"eyJ"
+"""How every signed token begins: it is base64 of a JSON object, `{"`."""
 
 
 class Bits(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from protocol.schema import (
     mem,
     message,
     string,
+    token_string,
     u16,
     u32,
     u64,
@@ -176,15 +177,24 @@ class CredentialBody(Record):
 
 
 class LaunchCredential(Record):
-    """Part of LaunchTasks, ReattachTasks, KillJob, BatchLaunch and others."""
+    """Part of LaunchTasks, ReattachTasks, KillJob, BatchLaunch and others; a token alone where auth/slurm is used."""
 
+    token: str | None = None
     credential: CredentialBody = msgspec.field(default_factory=CredentialBody)
     signature: bytes | str | None = None
 
     WIRE = (
-        Field("credential", CredentialBody),
+        Field("credential", CredentialBody, until="23.02"),
         Field("signature", mem, until="23.02"),
-        Field("signature", string, since="23.11"),
+        Field("token", token_string, since="23.11"),
+        If(
+            "token is None",
+            (
+                Field("credential", CredentialBody),
+                Field("signature", string),
+            ),
+            since="23.11",
+        ),
     )
 
 
@@ -229,8 +239,9 @@ class StepCreateResponse(Record):
 
 
 class SbcastCredential(Record):
-    """Part of FileBcast, JobSbcastCred."""
+    """Part of FileBcast, JobSbcastCred; a token alone where auth/slurm is used."""
 
+    token: str | None = None
     step: StepId = msgspec.field(default_factory=StepId)
     id: UserIdentity = msgspec.field(default_factory=UserIdentity)
     ctime: int = 0
@@ -246,20 +257,33 @@ class SbcastCredential(Record):
     signature: bytes | str | None = None
 
     WIRE = (
-        Field("step", StepId, since="25.11"),
-        Field("id", UserIdentity, since="23.11"),
-        Field("ctime", epoch),
-        Field("expiration", epoch),
-        Field("job_id", u32, until="25.05"),
-        Field("het_job_id", u32),
-        Field("step_id", u32, until="25.05", means=SpecialStep),
+        Field("token", token_string, since="23.11"),
+        If(
+            "token is None",
+            (
+                Field("step", StepId, since="25.11"),
+                Field("id", UserIdentity),
+                Field("ctime", epoch),
+                Field("expiration", epoch),
+                Field("job_id", u32, until="25.05"),
+                Field("het_job_id", u32),
+                Field("step_id", u32, until="25.05", means=SpecialStep),
+                Field("nodes", string),
+                Field("signature", string),
+            ),
+            since="23.11",
+        ),
+        Field("ctime", epoch, until="23.02"),
+        Field("expiration", epoch, until="23.02"),
+        Field("job_id", u32, until="23.02"),
+        Field("het_job_id", u32, until="23.02"),
+        Field("step_id", u32, until="23.02", means=SpecialStep),
         Field("uid", u32, until="23.02"),
         Field("gid", u32, until="23.02"),
         Field("pw_name", string, until="23.02"),
         Field("gids", vector(u32), until="23.02"),
-        Field("nodes", string),
+        Field("nodes", string, until="23.02"),
         Field("signature", mem, until="23.02"),
-        Field("signature", string, since="23.11"),
     )
 
 

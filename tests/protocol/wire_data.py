@@ -189,6 +189,8 @@ class Builder:
                 return random.choice((None, Bits(size, random.getrandbits(size) if size else 0)))
             case "addr":
                 return random.choice((Address(), Address("10.0.0.1", 6817), Address("fe80::1", 6818)))
+            case "token":
+                return random.choice((None, "eyJ0eXAi.eyJ1aWQi.c2ln"))
         raise AssertionError(name)
 
 
