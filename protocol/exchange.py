@@ -7,7 +7,7 @@ version. A reply has the version of its request and starts from its flags.
 
 from __future__ import annotations
 
-from protocol.auth.identity import Signer
+from protocol.auth.identity import FrameSigner
 from protocol.auth.munge import ANY
 from protocol.codec import encode_body
 from protocol.constants import HeaderFlag, MessageType
@@ -39,7 +39,7 @@ def make_request(
     msg_type: int,
     record: Record | None,
     version: int,
-    signer: Signer,
+    signer: FrameSigner,
     now_s: float,
     *,
     restrict_uid: int = ANY,
@@ -48,7 +48,7 @@ def make_request(
 ) -> bytes:
     """A request with its length prefix. Raises EncodeError."""
     body = encode_body(msg_type, record, version)
-    auth = signer.auth_section(msg_type, body, now_s, restrict_uid)
+    auth = signer.auth_section(msg_type, body, now_s, restrict_uid, version)
     return encode_frame(Frame(msg_type, version, flags, body, auth, forward))
 
 
@@ -57,7 +57,7 @@ def make_reply(
     msg_type: int,
     record: Record | bytes | None,
     *,
-    signer: Signer | None = None,
+    signer: FrameSigner | None = None,
     now_s: float = 0,
     peer_uid: int = ANY,
     ret_list: list[RetItem] | None = None,
@@ -74,7 +74,7 @@ def make_reply(
     if request.version <= Version.V22_05 or msg_type in SIGNED_REPLIES:
         if signer is None:
             raise ValueError(f"a reply of type {msg_type} in this version needs a signer")
-        reply.auth = signer.auth_section(msg_type, body, now_s, peer_uid)
+        reply.auth = signer.auth_section(msg_type, body, now_s, peer_uid, request.version)
     else:
         reply.flags |= _NO_CREDENTIAL
     return encode_frame(reply)

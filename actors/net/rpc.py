@@ -7,7 +7,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from protocol.auth import Signer
+from protocol.auth import FrameSigner
 from protocol.codec import decode_body
 from protocol.errors import ProtocolError
 from protocol.exchange import make_request
@@ -39,7 +39,7 @@ def call(
     record: Record | None,
     *,
     version: int,
-    signer: Signer,
+    signer: FrameSigner,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     limit: int = 1 << 30,
 ) -> Answer:

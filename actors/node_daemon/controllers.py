@@ -14,7 +14,7 @@ import structlog
 
 from actors.net import rpc
 from actors.node_daemon.settings import VERSIONS
-from protocol.auth import Signer
+from protocol.auth import FrameSigner
 from protocol.constants import MessageType
 from protocol.errno import Errno
 from protocol.messages.replies import ReturnCode
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 class Controllers:
     """Calls whichever controller answers; remembers which one did. Safe for many threads."""
 
-    def __init__(self, addresses: Sequence[Address], signer: Signer, timeout_s: float = 10.0) -> None:
+    def __init__(self, addresses: Sequence[Address], signer: FrameSigner, timeout_s: float = 10.0) -> None:
         self._signer = signer
         self.timeout_s = timeout_s
         self._lock = threading.Lock()

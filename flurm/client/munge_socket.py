@@ -27,7 +27,9 @@ class SocketSigner(Signer, frozen=True):
         """The signer whose munged listens at `path`."""
         return cls(MungeKey(bytes(32)), uid, gid, path=path)
 
-    def auth_section(self, msg_type: int, body: bytes, now_s: float, restrict_uid: int = ANY) -> AuthSection:
+    def auth_section(
+        self, msg_type: int, body: bytes, now_s: float, restrict_uid: int = ANY, version: int = 0
+    ) -> AuthSection:
         """The auth section of a frame with this body; the time is munged's."""
         payload = bytes((HASH_K12,)) + body_digest(msg_type, body)
         return AuthSection(AUTH_PLUGIN_MUNGE, encode(self.path, payload, restrict_uid))

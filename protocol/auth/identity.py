@@ -1,4 +1,4 @@
-"""Who sent a frame: making and checking its auth section.
+"""Who sent a frame, by MUNGE: making and checking its auth section. `protocol.auth.authority` decides between plugins.
 
 A frame is authentic when its MUNGE credential was sealed with the cluster's key, is neither too old nor from the
 future, was not used before, is meant for this reader, and covers this very body: its payload is a hash type and a
@@ -8,7 +8,8 @@ digest. An empty payload and hash type 1 (no digest, only the message number) ar
 from __future__ import annotations
 
 import hmac
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -28,11 +29,14 @@ from protocol.frame import AuthSection, Frame
 
 __all__ = [
     "BodyMismatch",
+    "FrameSigner",
     "Identity",
     "NoCredential",
     "Signer",
     "UnsupportedPlugin",
     "authenticate",
+    "check_body",
+    "check_reader",
     "sign",
 ]
 
@@ -56,6 +60,15 @@ class Identity(msgspec.Struct, frozen=True):
     gid: int
 
 
+class FrameSigner(Protocol):
+    """Whatever makes the auth section of a frame, in the name of this process or of the user who runs it."""
+
+    def auth_section(
+        self, msg_type: int, body: bytes, now_s: float, restrict_uid: int = ANY, version: int = 0
+    ) -> AuthSection:
+        """The auth section of a frame of `version` with this body, for this reader alone (and root)."""
+
+
 class Signer(msgspec.Struct, frozen=True):
     """Whose name frames and credentials are made in, and the key that proves it."""
 
@@ -64,7 +77,9 @@ class Signer(msgspec.Struct, frozen=True):
     gid: int
     ttl_s: int = DEFAULT_TTL_S
 
-    def auth_section(self, msg_type: int, body: bytes, now_s: float, restrict_uid: int = ANY) -> AuthSection:
+    def auth_section(
+        self, msg_type: int, body: bytes, now_s: float, restrict_uid: int = ANY, version: int = 0
+    ) -> AuthSection:
         """The auth section of a frame with this body; `restrict_uid` is the only uid that may read it (and root)."""
         return sign(msg_type, body, self.key, self.uid, self.gid, now_s, restrict_uid=restrict_uid, ttl_s=self.ttl_s)
 
@@ -104,12 +119,12 @@ def authenticate(
     now_s: float,
     replay_cache: ReplayCache | None = None,
     *,
-    reader_uid: int | None = None,
+    reader_uids: Collection[int] = (),
     allow_none: bool = False,
 ) -> Identity:
     """Whom the frame comes from. Raises the subclass of CredentialError that says what is wrong.
 
-    `reader_uid` is the uid that this daemon runs as, compared with the credential's restriction (root reads
+    A credential that is restricted to a uid must be for one of `reader_uids` (none given: any, as root reads
     everything); `allow_none` takes the word of auth/none frames.
     """
     auth = frame.auth
@@ -120,15 +135,21 @@ def authenticate(
     if auth.plugin_id != AUTH_PLUGIN_MUNGE:
         raise UnsupportedPlugin(f"authentication plugin {auth.plugin_id} is not accepted")
     credential = unseal(key, auth.token, now_s=now_s)
-    if reader_uid and credential.uid_restriction not in (ANY, reader_uid):
-        raise RestrictedCredential(f"credential of uid {credential.uid} is not meant for uid {reader_uid}")
-    _check_body(frame, credential.payload)
+    check_reader(credential.uid, credential.uid_restriction, reader_uids)
+    check_body(frame, credential.payload)
     if replay_cache is not None:
         replay_cache.check(credential, now_s)
     return Identity(credential.uid, credential.gid)
 
 
-def _check_body(frame: Frame, payload: bytes) -> None:
+def check_reader(sender_uid: int, restriction_uid: int, reader_uids: Collection[int]) -> None:
+    """Raises RestrictedCredential where a credential is for a uid that is not one of `reader_uids` (empty: any)."""
+    if reader_uids and restriction_uid != ANY and restriction_uid not in reader_uids:
+        raise RestrictedCredential(f"credential of uid {sender_uid} is meant for uid {restriction_uid}")
+
+
+def check_body(frame: Frame, payload: bytes) -> None:
+    """Compare a frame's body with the hash type and digest that its credential carries. Raises BodyMismatch."""
     if not payload:
         return
     if payload[0] == HASH_NONE:

@@ -114,7 +114,7 @@ def test_a_reply_to_22_05_is_signed_for_the_asking_user():
     )
     reply = decode_frame(data[4:])
     assert reply.version == request.version
-    assert authenticate(reply, KEY, 1000, reader_uid=1001).uid == 64030
+    assert authenticate(reply, KEY, 1000, reader_uids=(1001,)).uid == 64030
     assert inspect(KEY, reply.auth.token).uid_restriction == 1001
 
 
