@@ -30,12 +30,14 @@ from actors.net import agent
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.munge_service import MungeService
+from actors.net.replays import SharedReplayCache
 from actors.net.serving import Service
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
-from flurm.config import Config, load, load_or_create_munge_key
+from flurm.bridge.users import ids_of
+from flurm.config import Config, authority_of, load
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
@@ -44,7 +46,7 @@ from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
 from flurm.otp.upgrade import Upgrader
 from flurm.storage.layout import Store
-from protocol.auth import MungeKey, Signer
+from protocol.auth import Signer
 
 READY_TIMEOUT_S = 60.0
 NODE_GRACE_S = 5.0
@@ -89,15 +91,17 @@ class Application:
 
     def _start_tree(self) -> None:
         config = self.config
-        signer = Signer(MungeKey(load_or_create_munge_key(config)), os.getuid(), os.getgid())
+        authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache())
         self.listener = self._listen()
-        self.munge = MungeService.of(config, signer.key)
+        if isinstance(authority.signer, Signer):
+            self.munge = MungeService.of(config, authority.signer.key)
         if self.munge is not None:
             self.munge.start()
         env: dict[str, Any] = {
             "config": config,
             "store": self.store,
-            "signer": signer,
+            "authority": authority,
+            "signer": authority.signer,
             "listener": self.listener,
             "munge": self.munge,
             "control": self,

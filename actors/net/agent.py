@@ -159,7 +159,7 @@ def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict
     if job is None and node.state is NodeState.DOWN and node.flags & NodeFlag.NO_RESPOND:
         return Sent(task, attempt, reached=True, done=True)
     msg_type, record = launch.termination(
-        task.job_id, job, node, version=_version(node), now_s=int(time.time()), cluster=cluster
+        task.job_id, job, node, version=_version(node), now_s=int(time.time()), cluster=cluster, signer=env["signer"]
     )
     answer = _call(node, msg_type, record, env)
     if launch.is_already_gone(answer.msg_type, answer.body):

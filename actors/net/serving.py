@@ -25,7 +25,7 @@ from flurm.bridge.show_nodes import Load
 from flurm.core.effects import Done, Rejected
 from flurm.otp import NoProcess, OtpError, Pid, SystemPort
 from flurm.storage.errors import StorageError, StorageFull
-from protocol.auth import Credential, CredentialError, Identity, ReplayCache, Signer, authenticate
+from protocol.auth import Authority, CredentialError, Identity
 from protocol.codec import encode_body, message_name
 from protocol.constants import HeaderFlag, MessageType
 from protocol.errno import Errno
@@ -78,18 +78,6 @@ class Pool(msgspec.Struct):
     starting: int = 0
 
 
-class _SharedReplayCache(ReplayCache):
-    """A replay cache for many threads: only the look-up is guarded, not the cryptography before it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._guard = threading.Lock()
-
-    def check(self, credential: Credential, now_s: float) -> None:
-        with self._guard:
-            super().check(credential, now_s)
-
-
 class Service:
     """Everything that serving a frame needs and that outlives a handler."""
 
@@ -103,8 +91,7 @@ class Service:
         self.refused: dict[str, int] = {}
         self._loads: dict[str, Load] = terms.setdefault("loads", {})
         self._handlers_max = handlers_max
-        self._signer: Signer = env["signer"]
-        self._replays = _SharedReplayCache()
+        self._authority: Authority = env["authority"]
         self._growing = threading.Lock()
 
     def open(self, data: bytes, peer: tuple[str, int]) -> Exchange:
@@ -115,7 +102,7 @@ class Service:
                 "version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame)
             )
         try:
-            identity = authenticate(frame, self._signer.key, time.time(), self._replays)
+            identity = self._authority.identify(frame, time.time(), peer[0])
         except CredentialError as error:
             reply = self._return_code(frame, Errno.SLURM_PROTOCOL_AUTHENTICATION_ERROR)
             raise Refusal(type(error).__name__, str(error), reply) from error
@@ -243,7 +230,8 @@ class Service:
         if request.version >= Version.V23_02:
             reply.flags |= HeaderFlag.NO_AUTH_CRED
         else:
-            reply.auth = self._signer.auth_section(msg_type, data, time.time())
+            signer = self._authority.signer_for(request)
+            reply.auth = signer.auth_section(msg_type, data, time.time(), version=request.version)
         return frame_parts(reply)
 
     def _return_code(self, request: Frame, code: int) -> Reply:

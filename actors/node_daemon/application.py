@@ -17,16 +17,17 @@ import structlog
 
 from actors.net.listener import Listener
 from actors.net.munge_service import MungeService
+from actors.net.replays import SharedReplayCache
 from actors.node_daemon import messages as m
 from actors.node_daemon.controllers import Controllers
-from actors.node_daemon.handler import Guard
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.settings import Settings, settings_of
-from flurm.config import Config, ConfigError, load_or_create_munge_key
+from flurm.bridge.users import ids_of
+from flurm.config import Config, ConfigError, authority_of
 from flurm.node import inventory
 from flurm.node.daemon import SpoolLock
 from flurm.otp import OtpError, RuntimeEvent, System
-from protocol.auth import MungeKey, Signer
+from protocol.auth import Authority, Signer
 
 HANDLERS = 4
 POOL = "flurmd_handler_pool"
@@ -56,12 +57,13 @@ class NodeDaemon:
         settings = self._settings(config)
         self.lock = SpoolLock(settings.spool_dir)
         self.lock.take(replace=self._replace)
-        signer = Signer(MungeKey(load_or_create_munge_key(config)), os.getuid(), os.getgid())
+        authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache())
         self.listener = Listener(settings.bind, settings.port, max_message=settings.max_message)
-        self.munge = MungeService.of(config, signer.key) if config.munge_socket is not None else None
+        if config.munge_socket is not None and isinstance(authority.signer, Signer):
+            self.munge = MungeService.of(config, authority.signer.key)
         if self.munge is not None:
             self.munge.start()
-        self.system = System(self._environment(settings, signer))
+        self.system = System(self._environment(settings, authority))
         self.system.observers.append(self._observe)
         self.system.start("supervisors.flurmd_sup:SPEC", "flurmd_sup")
         self.listener.open()
@@ -106,13 +108,12 @@ class NodeDaemon:
     def _settings(self, config: Config) -> Settings:
         return settings_of(config, own_uid=os.getuid(), bind=self._bind, log_file=self._log_file)
 
-    def _environment(self, settings: Settings, signer: Signer) -> dict[str, Any]:
+    def _environment(self, settings: Settings, authority: Authority) -> dict[str, Any]:
         return {
             "settings": settings,
-            "signer": signer,
-            "guard": Guard(signer),
+            "authority": authority,
             "listener": self.listener,
-            "controllers": Controllers(settings.controllers, signer, settings.message_timeout_s),
+            "controllers": Controllers(settings.controllers, authority.signer, settings.message_timeout_s),
             "core_cpus": inventory.core_cpus() if settings.bind_cpus else (),
             "started_s": int(time.time()),
             "shutdown": self.request_stop,

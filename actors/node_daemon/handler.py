@@ -8,7 +8,6 @@ Errors   what a peer does wrong is answered as slurmd does: an unsupported versi
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -21,7 +20,7 @@ from actors.node_daemon.forward import FanOut
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.requests import Exchange, Response, answer, code
 from flurm.otp import GenServer, NoReply, Ok, OtpError
-from protocol.auth import CredentialError, Identity, ReplayCache, Signer, authenticate
+from protocol.auth import Authority, CredentialError, Identity
 from protocol.codec import decode_body, message_name
 from protocol.errno import Errno
 from protocol.errors import DecodeError
@@ -37,26 +36,11 @@ NOBODY = Identity(0xFFFFFFFE, 0xFFFFFFFE)
 log = structlog.get_logger(__name__)
 
 
-class Guard:
-    """Checks whose a request is; shared by all handlers."""
-
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-        self._replays = ReplayCache()
-        self._lock = threading.Lock()
-
-    def identity(self, frame: Frame) -> Identity:
-        """Who made the frame. Raises CredentialError."""
-        with self._lock:
-            return authenticate(frame, self._signer.key, time.time(), self._replays)
-
-
 class State(msgspec.Struct):
     """What this handler works with, and how many requests it has served."""
 
     listener: Listener
-    guard: Guard
-    signer: Signer
+    authority: Authority
     served: int = 0
 
 
@@ -68,7 +52,7 @@ class Handler(GenServer):
     def init(self, args: dict[str, Any]) -> Ok:
         env = self.system.env
         self.info(self.pid, SERVE)
-        return Ok(State(env["listener"], env["guard"], env["signer"]))
+        return Ok(State(env["listener"], env["authority"]))
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         if message == SERVE:
@@ -87,7 +71,7 @@ class Handler(GenServer):
             if is_supported(frame.version):
                 self._reply(arrival, frame, state)
             else:
-                self._introduce(frame, state)
+                self._introduce(frame, arrival.peer[0], state)
         except DecodeError as error:
             log.warning("request undecodable", peer=arrival.peer[0], reason=str(error))
         except OSError as error:
@@ -97,7 +81,7 @@ class Handler(GenServer):
             arrival.connection.close()
 
     def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:
-        response, identity, fan_out = self._answer(frame, state)
+        response, identity, fan_out = self._answer(frame, arrival.peer[0], state)
         others = fan_out.collect() if fan_out is not None else []
         self.ensure_alive()
         if response is not None:
@@ -105,19 +89,19 @@ class Handler(GenServer):
                 frame,
                 response.msg_type,
                 response.body,
-                signer=state.signer,
+                signer=state.authority.signer_for(frame),
                 now_s=time.time(),
                 peer_uid=identity.uid,
                 ret_list=others,
             )
             send_all(arrival.connection, (data,), SEND_TIMEOUT_S)
 
-    def _answer(self, frame: Frame, state: State) -> tuple[Response | None, Identity, FanOut | None]:
+    def _answer(self, frame: Frame, peer: str, state: State) -> tuple[Response | None, Identity, FanOut | None]:
         """Our own answer, whom it is for, and the further nodes that are working on theirs meanwhile."""
         identity, fan_out = NOBODY, None
         name = message_name(frame.msg_type)
         try:
-            identity = state.guard.identity(frame)
+            identity = state.authority.identify(frame, time.time(), peer)
             record = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)
             log.debug("request", message=name, uid=identity.uid)
             if frame.forward is not None and frame.forward.nodes:
@@ -131,11 +115,11 @@ class Handler(GenServer):
             log.error("request failed", message=name, reason=str(error))
             return code(Errno.SLURM_COMMUNICATIONS_SEND_ERROR), identity, fan_out
 
-    def _introduce(self, frame: Frame, state: State) -> None:
+    def _introduce(self, frame: Frame, peer: str, state: State) -> None:
         """A controller that does not know us yet asks in the oldest version it has: register, then it knows."""
         log.info("request in a version that is not spoken here", version=hex(frame.version))
         try:
-            state.guard.identity(frame)
+            state.authority.identify(frame, time.time(), peer)
         except CredentialError:
             return
         self.cast(m.REGISTRAR, REGISTER)

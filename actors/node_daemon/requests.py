@@ -22,12 +22,13 @@ from actors.node_daemon.settings import VERSIONS, Settings
 from flurm.node import from_wire, inventory
 from flurm.node.spec import SignalTarget
 from flurm.otp import SystemPort
-from protocol.auth import CredentialError, Identity
+from protocol.auth import CredentialError, Identity, MalformedCredential, TokenKey
 from protocol.constants import JOB_STATE_BASE, NO_VAL, JobState, KillFlag, MessageType
-from protocol.credential import check_launch_credential
+from protocol.credential import open_launch_credential
 from protocol.errno import Errno
 from protocol.frame import Frame
 from protocol.hostlist import expand
+from protocol.messages.credentials import CredentialBody, LaunchCredential
 from protocol.messages.job_control import JobNotify
 from protocol.messages.launch import BatchLaunch, KillJob, PrologLaunch, SignalTasks, SuspendStep
 from protocol.messages.replies import ReturnCode
@@ -109,7 +110,12 @@ def _nothing_to_do(exchange: Exchange, system: SystemPort) -> Response:
 
 def _launch_prolog(exchange: Exchange, system: SystemPort) -> Response:
     record: PrologLaunch = exchange.record
-    job_id = record.job_id or record.slurm_cred.credential.step_id.job_id
+    job_id = record.job_id
+    if not job_id:
+        credential = _proven(record.slurm_cred, exchange, exchange.frame.version, system)
+        if credential is None:
+            return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
+        job_id = credential.step_id.job_id
     system.cast(m.REPORTER, reports.prolog_complete(job_id, system.env["settings"].node_name))
     return code(0)
 
@@ -117,19 +123,15 @@ def _launch_prolog(exchange: Exchange, system: SystemPort) -> Response:
 def _launch_batch(exchange: Exchange, system: SystemPort) -> Response:
     record: BatchLaunch = exchange.record
     settings: Settings = system.env["settings"]
-    credential = record.cred.credential
+    credential = _proven(record.cred, exchange, record.cred_version or exchange.frame.version, system)
+    if credential is None:
+        return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
+    record.cred = LaunchCredential(credential=credential)
     job_id = record.job_id or credential.step_id.job_id
     hosts = expand(record.nodes or credential.job_hostlist or settings.node_name)
     if job_id != credential.step_id.job_id or settings.node_name not in hosts:
         log.error("launch credential is not for this job and node", job=job_id, nodes=record.nodes)
         return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
-    if record.cred.signature:
-        try:
-            key = system.env["signer"].key
-            check_launch_credential(record.cred, record.cred_version or exchange.frame.version, key, time.time())
-        except CredentialError as error:
-            log.error("launch credential is not genuine", job=job_id, reason=str(error))
-            return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
     spec = from_wire.launch_spec(
         record,
         cluster_name=settings.cluster_name,
@@ -138,6 +140,23 @@ def _launch_batch(exchange: Exchange, system: SystemPort) -> Response:
     )
     allocated_s = credential.ctime or int(time.time())
     return code(system.call(m.STEPS, m.Launch(spec, allocated_s), CALL_TIMEOUT_S))
+
+
+def _proven(
+    credential: LaunchCredential, exchange: Exchange, version: int, system: SystemPort
+) -> CredentialBody | None:
+    """What a launch credential says; None where it is signed by nobody who may. Only tokens are always signed: others
+    travel from the controller itself, and who sent them has been checked."""
+    key = system.env["authority"].key
+    if credential.token is None and not isinstance(key, TokenKey) and not (credential.signature and key):
+        return credential.credential
+    try:
+        if key is None:
+            raise MalformedCredential("a token, but auth_type is none")
+        return open_launch_credential(credential, version, key, time.time())
+    except CredentialError as error:
+        log.error("launch credential is not genuine", message=exchange.frame.msg_type, reason=str(error))
+        return None
 
 
 def _signal_tasks(exchange: Exchange, system: SystemPort) -> Response:

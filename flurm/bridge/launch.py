@@ -15,7 +15,6 @@ from flurm.core.effects import SignalJob
 from flurm.core.enums import JobState
 from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Node
 from protocol import messages as wire
-from protocol.auth import Signer
 from protocol.constants import (
     BATCH_STEP,
     MEM_PER_CPU,
@@ -26,7 +25,7 @@ from protocol.constants import (
     KillFlag,
     MessageType,
 )
-from protocol.credential import NodeCores, credential_body, unsigned
+from protocol.credential import NodeCores, credential_body, unsigned_or_token
 from protocol.errno import Errno
 from protocol.hostlist import fold
 from protocol.schema import Record
@@ -55,7 +54,7 @@ class Verdict(NamedTuple):
 
 
 def batch_launch(
-    job: Job, cluster: Cluster, *, version: int, blobs: Blobs, config: Config, signer: Signer, now_s: int
+    job: Job, cluster: Cluster, *, version: int, blobs: Blobs, config: Config, signer: object, now_s: int
 ) -> wire.BatchLaunch:
     """The record of REQUEST_BATCH_JOB_LAUNCH for a job that has been started."""
     spec = job.spec
@@ -99,7 +98,7 @@ def batch_launch(
         envc=len(environment),
         environment=list(environment),
         cred_version=version,
-        cred=unsigned(credential, version),
+        cred=unsigned_or_token(credential, version, signer, now_s),
         select_jobinfo=SELECT_CONS_TRES,
         account=spec.account,
         qos=spec.qos,
@@ -250,11 +249,19 @@ def _describe(code: int) -> str:
 
 
 def termination(
-    job_id: int, job: Job | None, node: Node, *, version: int, now_s: int, cluster: Cluster | None = None
+    job_id: int,
+    job: Job | None,
+    node: Node,
+    *,
+    version: int,
+    now_s: int,
+    cluster: Cluster | None = None,
+    signer: object = None,
 ) -> tuple[MessageType, wire.KillJob]:
     """The message that ends all of a job on a node; a job that the cluster does not know is aborted.
 
-    With `cluster` it carries the job's credential, from which a real slurmd makes the epilog's environment.
+    With `cluster` it carries the job's credential, from which a real slurmd makes the epilog's environment;
+    `signer` is the controller's.
     """
     step_id = wire.StepId(sluid=_sluid(job, version), job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL)
     record = wire.KillJob(step_id=step_id, nodes=node.name, time=now_s, select_jobinfo=SELECT_CONS_TRES)
@@ -271,7 +278,7 @@ def termination(
     record.nodes = fold(job.node_names) or node.name
     if cluster is not None and job.allocation is not None:
         body = _credential(job, cluster, now_s, version=version)
-        record.has_slurm_cred, record.slurm_cred = 1, unsigned(body, version)
+        record.has_slurm_cred, record.slurm_cred = 1, unsigned_or_token(body, version, signer, now_s)
     expired = job.state is JobState.TIMEOUT and not job.exit_status
     return MessageType.REQUEST_KILL_TIMELIMIT if expired else MessageType.REQUEST_TERMINATE_JOB, record
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from protocol.messages.common import UserIdentity
 
-__all__ = ["group_name", "host_of", "identity_of", "uid_of", "user_name"]
+__all__ = ["group_name", "host_of", "identity_of", "ids_of", "uid_of", "user_name"]
 
 KEEP_S = 600.0
 _MOST = 10_000
@@ -42,6 +42,12 @@ def uid_of(name: str) -> int | None:
         return int(name)
     entry = _remembered(("name", name), lambda: _or_none(pwd.getpwnam, name))
     return entry.pw_uid if entry else None
+
+
+def ids_of(name: str) -> tuple[int, int] | None:
+    """uid and gid of a login name, None where there is none."""
+    entry = _remembered(("name", name), lambda: _or_none(pwd.getpwnam, name))
+    return (entry.pw_uid, entry.pw_gid) if entry else None
 
 
 def identity_of(uid: int, gid: int) -> UserIdentity:

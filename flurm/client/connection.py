@@ -15,8 +15,8 @@ from typing import TypeVar
 from actors.net.rpc import Unreachable, call
 from flurm.client.errors import NotSetUp, Refused
 from flurm.client.munge_socket import SocketSigner
-from flurm.config import Config, ConfigError, find_file, load, munge_key_path, munge_socket_path
-from protocol.auth import MungeKey, Signer
+from flurm.config import Config, ConfigError, find_file, load, munge_key_path, munge_socket_path, signer_of
+from protocol.auth import FrameSigner, JwtSigner, MungeKey, Signer
 from protocol.constants import MessageType
 from protocol.errno import Errno
 from protocol.errors import ProtocolError
@@ -38,7 +38,7 @@ class Controller:
     def __init__(
         self,
         addresses: Sequence[tuple[str, int]],
-        signer: Signer,
+        signer: FrameSigner,
         timeout_s: float = 10.0,
         names: Sequence[str] | None = None,
     ) -> None:
@@ -88,7 +88,11 @@ def configured(config: Config | None = None) -> Controller:
     return Controller(addresses, signer, max(config.message_timeout, 1), names)
 
 
-def _signer(config: Config) -> Signer:
+def _signer(config: Config) -> FrameSigner:
+    if token := os.environ.get("SLURM_JWT"):
+        return JwtSigner(token)
+    if config.auth_type != "munge":
+        return signer_of(config)
     path, socket_path = munge_key_path(config), munge_socket_path(config)
     uid, gid = os.getuid(), os.getgid()
     if os.access(path, os.R_OK):

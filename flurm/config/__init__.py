@@ -7,6 +7,7 @@ configurations.
 """
 
 import flurm.config.show as show
+from flurm.config.auth import authority_of, jwt_key_of, signer_of, slurm_key_path
 from flurm.config.errors import ConfigError
 from flurm.config.load import find_file, load
 from flurm.config.machine import Machine, this_machine
@@ -29,7 +30,9 @@ __all__ = [
     "NodeConfig",
     "PartitionConfig",
     "SlurmdConfig",
+    "authority_of",
     "find_file",
+    "jwt_key_of",
     "load",
     "load_or_create_munge_key",
     "munge_key_path",
@@ -37,6 +40,8 @@ __all__ = [
     "own_munge_socket_path",
     "render_slurm_conf",
     "show",
+    "signer_of",
+    "slurm_key_path",
     "this_machine",
     "validate_for_reconfigure",
 ]

@@ -17,11 +17,13 @@ from flurm.config.errors import ConfigError, nearest
 from flurm.config.machine import Machine
 from flurm.config.records import ControllerAddress, NodeConfig, PartitionConfig
 from flurm.config.slurm_conf import Record, Setting, SlurmConf
-from flurm.config.values import Parser, integer, one_of, port, strings
+from flurm.config.values import Parser, auth_alt_types, integer, one_of, port, strings
 from protocol.hostlist import expand
 
 # Slurm keys that become something else than one attribute of the same meaning, with the flurm.toml key to use instead.
 SPECIAL_KEYS = {
+    "AuthAltParameters": "jwt_key",
+    "AuthAltTypes": "auth_alt_types",
     "AuthInfo": "munge_socket and munge_ttl",
     "AuthType": "auth_type",
     "SchedulerType": "scheduler_plugin",
@@ -106,7 +108,7 @@ def _special(last: Mapping[str, Setting]) -> dict[str, Any]:
         found["state_dir"] = f"{setting.value.rstrip('/')}/flurm"
     if setting := last.get("SlurmdSpoolDir"):
         found["slurmd_spool_dir"] = setting.value
-    return found | _auth_info(last.get("AuthInfo"))
+    return found | _auth_info(last.get("AuthInfo")) | _auth_alt(last)
 
 
 def _first_port(setting: Setting) -> int:
@@ -126,6 +128,21 @@ def _auth_info(setting: Setting | None) -> dict[str, Any]:
             found["munge_socket"] = value
         elif key == "ttl" and setting:
             found["munge_ttl"] = _parsed(msgspec.structs.replace(setting, value=value), integer(1, 86400))
+    return found
+
+
+def _auth_alt(last: Mapping[str, Setting]) -> dict[str, Any]:
+    """Tokens of users: AuthAltTypes=auth/jwt and its key. Raises ConfigError for keys that are not shared secrets."""
+    found: dict[str, Any] = {}
+    if setting := last.get("AuthAltTypes"):
+        found["auth_alt_types"] = _parsed(setting, auth_alt_types)
+    setting = last.get("AuthAltParameters")
+    for option in strings(setting.value) if setting else ():
+        key, _, value = option.partition("=")
+        if key == "jwt_key":
+            found["jwt_key"] = value
+        elif key in ("jwks", "userclaimfield") and setting:
+            raise setting.wrong(f"expected jwt_key=FILE: {key} needs tokens signed with a public key, not taken here")
     return found
 
 

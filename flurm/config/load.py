@@ -181,7 +181,9 @@ class _Loader:
             "checkpoint_dir": f"{state}/checkpoint",
         } | usual
         found = {key: self._path(base.get(key, value)) for key, value in usual.items()}
-        files = {key: self._path(base[key]) for key in ("munge_key", "munge_socket") if base.get(key)}
+        files = {
+            key: self._path(base[key]) for key in ("jwt_key", "munge_key", "munge_socket", "slurm_key") if base.get(key)
+        }
         return {"state_dir": state} | found | files
 
     def _path(self, text: str) -> str:

@@ -23,8 +23,8 @@ def load_or_create_munge_key(config: Config) -> bytes:
     """
     path = munge_key_path(config)
     if config.munge_key is None and path != SYSTEM_KEY and not Path(path).exists():
-        _create(path)
-    return _read(path)
+        create_key(path, "munge_key")
+    return read_key(path, "munge_key")
 
 
 def munge_key_path(config: Config) -> str:
@@ -46,21 +46,22 @@ def own_munge_socket_path(config: Config) -> str:
     return config.munge_socket or f"{config.state_dir}/munge.socket.2"
 
 
-def _read(path: str) -> bytes:
+def read_key(path: str, name: str, highest_bytes: int = HIGHEST_BYTES) -> bytes:
+    """The secret in a file that the configuration calls `name`. Raises ConfigError."""
     try:
         key = Path(path).read_bytes()
     except OSError as error:
-        hint = "create it (mungekey does), or leave munge_key out and FLURM makes its own"
+        hint = f"create it (32 to {highest_bytes} random bytes), or leave {name} out and FLURM makes its own"
         if isinstance(error, PermissionError):
             hint = "run as its owner, or name a key that this user may read"
-        raise ConfigError(f"cannot read the key: {error.strerror}; {hint}", key="munge_key", value=path) from error
-    if not LOWEST_BYTES <= len(key) <= HIGHEST_BYTES:
-        expected = f"expected a key of {LOWEST_BYTES} to {HIGHEST_BYTES} bytes, found {len(key)}"
-        raise ConfigError(expected, key="munge_key", value=path)
+        raise ConfigError(f"cannot read the key: {error.strerror}; {hint}", key=name, value=path) from error
+    if not LOWEST_BYTES <= len(key) <= highest_bytes:
+        expected = f"expected a key of {LOWEST_BYTES} to {highest_bytes} bytes, found {len(key)}"
+        raise ConfigError(expected, key=name, value=path)
     return key
 
 
-def _create(path: str) -> None:
+def create_key(path: str, name: str) -> None:
     """Write a new key so that it is whole or absent; one that somebody else made meanwhile stays."""
     draft = f"{path}.{os.getpid()}"
     try:
@@ -77,4 +78,4 @@ def _create(path: str) -> None:
         finally:
             Path(draft).unlink()
     except OSError as error:
-        raise ConfigError(f"cannot create the key: {error.strerror}", key="munge_key", value=path) from error
+        raise ConfigError(f"cannot create the key: {error.strerror}", key=name, value=path) from error

@@ -167,6 +167,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node_down_threshold: int = 3
 
     auth_type: str = "munge"
+    auth_alt_types: tuple[str, ...] = ()
+    jwt_key: str | None = None
+    slurm_key: str | None = None
     munge_key: str | None = None
     munge_socket: str | None = None
     munge_ttl: int = 300

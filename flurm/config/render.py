@@ -14,7 +14,7 @@ _SERVER_ONLY = frozenset(
     AccountingStoragePass JobCompPass Epilog EpilogSlurmctld Prolog PrologSlurmctld HealthCheckInterval
     HealthCheckNodeState HealthCheckProgram SlurmSchedLogFile SlurmSchedLogLevel SlurmctldDebug SlurmctldLogFile
     SlurmctldPidFile SlurmctldSyslogDebug SlurmdDebug SlurmdLogFile SlurmdPidFile SlurmdSpoolDir SlurmdSyslogDebug
-    StateSaveLocation SlurmctldParameters RebootProgram
+    StateSaveLocation SlurmctldParameters RebootProgram AuthAltParameters
     """.split()  # noqa: SIM905
 )
 _SLURMD_DEFAULTS = {
@@ -60,11 +60,13 @@ def _host(config: Config, each: ControllerAddress) -> str:
 
 def _decided(config: Config) -> dict[str, str | None]:
     socket = munge_socket_path(config)
-    options = [f"socket={socket}"] if socket != SYSTEM_SOCKET else []
-    options += [f"ttl={config.munge_ttl}"] if config.munge_ttl != 300 else []
+    munge = config.auth_type == "munge"
+    options = [f"socket={socket}"] if munge and socket != SYSTEM_SOCKET else []
+    options += [f"ttl={config.munge_ttl}"] if munge and config.munge_ttl != 300 else []
     return {
         "AuthType": f"auth/{config.auth_type}",
         "AuthInfo": ",".join(options) or config.slurm.get("AuthInfo"),
+        "AuthAltTypes": ",".join(f"auth/{each}" for each in config.auth_alt_types) or None,
         "SlurmctldPort": config.slurm.get("SlurmctldPort", str(config.slurmctld_port)),
         "SlurmdPort": str(config.slurmd_port),
         "SlurmUser": config.slurm_user,

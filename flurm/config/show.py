@@ -107,7 +107,7 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         for each in controllers
     ]
     socket = munge_socket_path(config)
-    own_info = f"socket={socket}" if socket != SYSTEM_SOCKET else None
+    own_info = f"socket={socket}" if config.auth_type == "munge" and socket != SYSTEM_SOCKET else None
     numbers = {
         "batch_start_timeout": config.batch_start_timeout, "complete_wait": config.complete_wait,
         "first_job_id": config.first_job_id, "inactive_limit": config.inactive_limit,

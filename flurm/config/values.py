@@ -170,6 +170,17 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
+def auth_alt_types(value: object) -> tuple[str, ...]:
+    """Further plugins that credentials may come from; jwt (in slurm.conf auth/jwt) is the only one."""
+    try:
+        found = tuple(dict.fromkeys(each.lower().removeprefix("auth/") for each in strings(value)))
+    except ValueError:
+        found = ("",)
+    if set(found) <= {"jwt"}:
+        return found
+    raise ValueError("expected jwt, or nothing")
+
+
 def words_of(*words: str) -> Parser:
     """Return a parser of comma separated words, each one of words; returns them as spelt here, joined by commas."""
     one = one_of(*words)

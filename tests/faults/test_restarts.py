@@ -13,7 +13,7 @@ import pytest
 from actors.net import rpc
 from actors.net.serving import Service
 from flurm.otp import GenServer, Ok, System
-from protocol.auth import MungeKey, Signer
+from protocol.auth import Authority, MungeKey, Signer
 from tests.faults.daemons import Daemons, Refused
 
 
@@ -100,7 +100,7 @@ class Handler(GenServer):
 
 def test_a_spare_handler_counts_until_it_is_gone_however_it_went():
     signer = Signer(MungeKey(os.urandom(64)), 0, 0)
-    service = Service({"signer": signer}, {}, handlers=1, handlers_max=3)
+    service = Service({"authority": Authority(signer)}, {}, handlers=1, handlers_max=3)
     system = System()
     try:
         pids = [system.spawn(Handler) for _ in range(2)]
