@@ -102,6 +102,7 @@ class Application:
             "store": self.store,
             "authority": authority,
             "signer": authority.signer,
+            "launch_signer": authority.launch_signer,
             "listener": self.listener,
             "munge": self.munge,
             "control": self,

@@ -140,8 +140,8 @@ def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any], version: 
 def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
     job = cluster.jobs[task.job_id]
     record = launch.batch_launch(
-        job, cluster, version=_version(node), blobs=env["store"].blobs, config=env["config"], signer=env["signer"],
-        now_s=int(time.time()),
+        job, cluster, version=_version(node), blobs=env["store"].blobs, config=env["config"],
+        signer=env["launch_signer"], now_s=int(time.time()),
     )  # fmt: skip
     answer = _call(node, MessageType.REQUEST_BATCH_JOB_LAUNCH, record, env)
     verdict = launch.verdict_of(answer.msg_type, answer.body)
@@ -159,7 +159,13 @@ def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict
     if job is None and node.state is NodeState.DOWN and node.flags & NodeFlag.NO_RESPOND:
         return Sent(task, attempt, reached=True, done=True)
     msg_type, record = launch.termination(
-        task.job_id, job, node, version=_version(node), now_s=int(time.time()), cluster=cluster, signer=env["signer"]
+        task.job_id,
+        job,
+        node,
+        version=_version(node),
+        now_s=int(time.time()),
+        cluster=cluster,
+        signer=env["launch_signer"],
     )
     answer = _call(node, msg_type, record, env)
     if launch.is_already_gone(answer.msg_type, answer.body):

@@ -20,8 +20,9 @@ import msgspec
 import structlog
 
 from actors import messages as m
-from flurm.bridge import queries, replies, requests
+from flurm.bridge import queries, replies, requests, tokens
 from flurm.bridge.show_nodes import Load
+from flurm.bridge.users import user_name
 from flurm.core.effects import Done, Rejected
 from flurm.otp import NoProcess, OtpError, Pid, SystemPort
 from flurm.storage.errors import StorageError, StorageFull
@@ -30,7 +31,7 @@ from protocol.codec import encode_body, message_name
 from protocol.constants import HeaderFlag, MessageType
 from protocol.errno import Errno
 from protocol.frame import Frame, decode_frame, frame_parts
-from protocol.messages import NodeRegistration, ReturnCode
+from protocol.messages import NodeRegistration, ReturnCode, TokenRequest
 from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
 
@@ -116,6 +117,10 @@ class Service:
         """
         context = self._context(exchange)
         frame = exchange.frame
+        if isinstance(exchange.record, TokenRequest):
+            name = user_name(exchange.identity.uid)
+            given = tokens.answer(exchange.record, exchange.identity, name, self._authority, time.time())
+            return self._reply(frame, *given)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
             return self._reply(frame, *found)

@@ -147,12 +147,12 @@ def _proven(
 ) -> CredentialBody | None:
     """What a launch credential says; None where it is signed by nobody who may. Only tokens are always signed: others
     travel from the controller itself, and who sent them has been checked."""
-    key = system.env["authority"].key
+    key = system.env["authority"].launch_key
     if credential.token is None and not isinstance(key, TokenKey) and not (credential.signature and key):
         return credential.credential
     try:
         if key is None:
-            raise MalformedCredential("a token, but auth_type is none")
+            raise MalformedCredential("a token, but nobody signs launch credentials here")
         return open_launch_credential(credential, version, key, time.time())
     except CredentialError as error:
         log.error("launch credential is not genuine", message=exchange.frame.msg_type, reason=str(error))

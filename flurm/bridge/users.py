@@ -45,8 +45,11 @@ def uid_of(name: str) -> int | None:
 
 
 def ids_of(name: str) -> tuple[int, int] | None:
-    """uid and gid of a login name, None where there is none."""
-    entry = _remembered(("name", name), lambda: _or_none(pwd.getpwnam, name))
+    """uid and gid of a login name or of a number, None where there is none."""
+    if name.isdecimal():
+        entry = _remembered(("user", int(name)), lambda: _or_none(pwd.getpwuid, int(name))) if len(name) <= 10 else None
+    else:
+        entry = _remembered(("name", name), lambda: _or_none(pwd.getpwnam, name))
     return (entry.pw_uid, entry.pw_gid) if entry else None
 
 

@@ -10,6 +10,7 @@ import pwd
 import socket
 from pathlib import Path
 
+from flurm.config.errors import ConfigError
 from flurm.config.munge_key import create_key, load_or_create_munge_key, read_key
 from flurm.config.records import Config
 from protocol.auth import Authority, MungeKey, NoneSigner, ReplayCache, Signer, TokenKey, TokenSigner
@@ -36,14 +37,26 @@ def signer_of(config: Config) -> Signer | TokenSigner | NoneSigner:
 def authority_of(config: Config, *, user_ids: UserIds, replay_cache: ReplayCache | None = None) -> Authority:
     """Who decides for a daemon of this configuration whom a frame is from. Raises ConfigError."""
     slurm_user_uid = _uid_of(config.slurm_user)
+    signer = signer_of(config)
     return Authority(
-        signer_of(config),
+        signer,
+        launch_signer=_launch_signer(config, signer),
         reader_uids=() if os.getuid() == 0 else (os.getuid(), slurm_user_uid),
         jwt_key=jwt_key_of(config),
         user_ids=user_ids,
         privileged_uids=frozenset((0, os.getuid(), slurm_user_uid)),
         replay_cache=replay_cache,
     )
+
+
+def _launch_signer(config: Config, signer: Signer | TokenSigner | NoneSigner) -> Signer | TokenSigner | None:
+    """What launches are signed with: tokens need auth/slurm; without MUNGE they are not signed otherwise."""
+    if config.has_launch_tokens and not isinstance(signer, TokenSigner):
+        expected = "expected munge or none, for tokens need auth_type = slurm"
+        raise ConfigError(expected, file=config.source or "defaults", key="cred_type", value=config.cred_type)
+    if isinstance(signer, NoneSigner) or config.has_launch_tokens != isinstance(signer, TokenSigner):
+        return None
+    return signer
 
 
 def jwt_key_of(config: Config) -> TokenKey | None:

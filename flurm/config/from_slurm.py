@@ -26,6 +26,7 @@ SPECIAL_KEYS = {
     "AuthAltTypes": "auth_alt_types",
     "AuthInfo": "munge_socket and munge_ttl",
     "AuthType": "auth_type",
+    "CredType": "cred_type",
     "SchedulerType": "scheduler_plugin",
     "SlurmctldHost": "controllers",
     "SlurmctldPort": "slurmctld_port",
@@ -100,6 +101,9 @@ def _special(last: Mapping[str, Setting]) -> dict[str, Any]:
         found["scheduler_plugin"] = _SCHEDULERS[_parsed(setting, one_of(*_SCHEDULERS))]
     if setting := last.get("AuthType"):
         found["auth_type"] = _parsed(setting, one_of("auth/munge", "auth/none", "auth/slurm")).removeprefix("auth/")
+    if setting := last.get("CredType"):
+        known = one_of("cred/munge", "cred/none", "cred/slurm", "auth/slurm")
+        found["cred_type"] = _parsed(setting, known).partition("/")[2]
     if setting := last.get("SlurmdTimeout"):
         seconds = _parsed(setting, integer(0, 65534))
         found["heartbeat_timeout"] = (seconds or 65534) * 1000

@@ -167,6 +167,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node_down_threshold: int = 3
 
     auth_type: str = "munge"
+    cred_type: str | None = None
     auth_alt_types: tuple[str, ...] = ()
     jwt_key: str | None = None
     slurm_key: str | None = None
@@ -219,6 +220,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeConfig, ...] = ()
     partitions: tuple[PartitionConfig, ...] = ()
     slurm: dict[str, str] = {}
+
+    @property
+    def has_launch_tokens(self) -> bool:
+        """Whether launch credentials are tokens: where said, else with auth/slurm unless a slurm.conf says nothing."""
+        if self.cred_type is not None:
+            return self.cred_type == "slurm"
+        return self.auth_type == "slurm" and self.slurm_conf is None
 
     @property
     def default_partition(self) -> str | None:

@@ -66,6 +66,7 @@ def _decided(config: Config) -> dict[str, str | None]:
     return {
         "AuthType": f"auth/{config.auth_type}",
         "AuthInfo": ",".join(options) or config.slurm.get("AuthInfo"),
+        "CredType": "auth/slurm" if config.has_launch_tokens else config.slurm.get("CredType"),
         "AuthAltTypes": ",".join(f"auth/{each}" for each in config.auth_alt_types) or None,
         "SlurmctldPort": config.slurm.get("SlurmctldPort", str(config.slurmctld_port)),
         "SlurmdPort": str(config.slurmd_port),

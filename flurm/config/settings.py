@@ -53,6 +53,7 @@ CLUSTER = (
     Key("heartbeat_timeout", POSITIVE),
     Key("node_down_threshold", POSITIVE),
     Key("auth_type", v.one_of("munge", "none", "slurm")),
+    Key("cred_type", v.one_of("munge", "none", "slurm")),
     Key("auth_alt_types", v.auth_alt_types),
     Key("jwt_key", v.text),
     Key("slurm_key", v.text),

@@ -131,7 +131,9 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         "select_type_param": _words(config.select_type_parameters, f.SELECT_BITS, 0),
     }  # fmt: skip
     texts = {
-        "authtype": f"auth/{config.auth_type}", "authinfo": config.slurm.get("AuthInfo", own_info),
+        "authtype": f"auth/{config.auth_type}", "cred_type": _cred_type(config),
+        "authalttypes": ",".join(f"auth/{each}" for each in config.auth_alt_types) or None,
+        "authinfo": config.slurm.get("AuthInfo", own_info),
         "cluster_name": config.cluster_name, "control_machine": names,
         "control_addr": [each.host for each in controllers], "licenses": config.licenses or None,
         "priority_type": config.priority_type, "sched_params": config.scheduler_parameters or None,
@@ -147,6 +149,10 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         texts |= {f"{field}_name": user}
         numbers |= {f"{field}_id": user_id(user)}
     return numbers | texts
+
+
+def _cred_type(config: Config) -> str:
+    return config.slurm.get("CredType") or ("auth/slurm" if config.has_launch_tokens else "cred/munge")
 
 
 def _tree_width(config: Config, version_name: str) -> int:

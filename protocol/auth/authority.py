@@ -15,6 +15,7 @@ from ipaddress import ip_address
 import msgspec
 
 from protocol.auth.identity import (
+    BodyMismatch,
     FrameSigner,
     Identity,
     NoCredential,
@@ -57,6 +58,7 @@ class NoneSigner(msgspec.Struct, frozen=True):
 class Authority:
     """Decides who sent a frame. `signer` makes this daemon's own credentials and thereby names the main plugin.
 
+    `launch_signer` makes launch credentials; a cluster with auth/slurm may have them as tokens or signed by MUNGE.
     `jwt_key` is there where tokens of users are taken too; `user_ids` looks their names up, and holders whose uid is
     in `privileged_uids` may speak for others. A credential that is restricted to a reader must be for one of
     `reader_uids`: the uid that this daemon runs as, and SlurmUser's (empty: any, as root reads everything).
@@ -66,6 +68,7 @@ class Authority:
         self,
         signer: Signer | TokenSigner | NoneSigner,
         *,
+        launch_signer: Signer | TokenSigner | None = None,
         reader_uids: Collection[int] = (),
         jwt_key: TokenKey | None = None,
         user_ids: UserIds = lambda name: None,
@@ -73,6 +76,7 @@ class Authority:
         replay_cache: ReplayCache | None = None,
     ) -> None:
         self.signer = signer
+        self.launch_signer = launch_signer
         self.jwt_key = jwt_key
         self._reader_uids = reader_uids
         self._user_ids = user_ids
@@ -80,9 +84,13 @@ class Authority:
         self._replays = replay_cache
 
     @property
-    def key(self) -> MungeKey | TokenKey | None:
-        """What launch credentials are signed and checked with; None with auth/none, where they are not signed."""
-        return None if isinstance(self.signer, NoneSigner) else self.signer.key
+    def launch_key(self) -> MungeKey | TokenKey | None:
+        """What launch credentials are checked with; None where nobody signs them."""
+        return self.launch_signer.key if self.launch_signer is not None else None
+
+    def is_privileged(self, uid: int) -> bool:
+        """Whether this user may speak, and have tokens made, for others."""
+        return uid in self._privileged_uids
 
     def identify(self, frame: Frame, now_s: float, peer: str = "") -> Identity:
         """Whom a frame from the address `peer` comes from. Raises the subclass of CredentialError that says what is
@@ -110,13 +118,15 @@ class Authority:
 
     def _bearer(self, frame: Frame, auth: AuthSection, key: TokenKey, now_s: float) -> Identity:
         claims = check_token(key, auth.token, now_s, contexts=AUTH_CONTEXTS, reader_uids=self._reader_uids)
+        if not claims.data:
+            raise BodyMismatch("a token that covers no body")
         check_body(frame, claims.data)
         return Identity(claims.uid, claims.gid)
 
     def _holder(self, auth: AuthSection, key: TokenKey, now_s: float) -> Identity:
         holder = token_user(key, auth.token, now_s)
         ids = self._known(holder)
-        user = claimed_user(auth, holder, privileged=ids.uid in self._privileged_uids)
+        user = claimed_user(auth, holder, privileged=self.is_privileged(ids.uid))
         return ids if user == holder else self._known(user)
 
     def _known(self, name: str) -> Identity:
