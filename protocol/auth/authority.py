@@ -138,7 +138,8 @@ class Authority:
 
 def _neighbour(auth: AuthSection, peer: str) -> Identity:
     try:
-        local = ip_address(peer.partition("%")[0]).is_loopback
+        address = ip_address(peer.partition("%")[0])
+        local = (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         local = False
     if not local:

@@ -2,11 +2,13 @@
 
 A frame is authentic when its MUNGE credential was sealed with the cluster's key, is neither too old nor from the
 future, was not used before, is meant for this reader, and covers this very body: its payload is a hash type and a
-digest. An empty payload and hash type 1 (no digest, only the message number) are accepted, as Slurm does by default.
+digest. An empty payload and hash type 1 (no digest, only the message number) are accepted, as Slurm does by default; of
+the digests K12 and SHA-3 (HashPlugin=hash/sha3, from 24.05 on).
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Collection
 from typing import Literal, Protocol
@@ -24,7 +26,7 @@ from protocol.auth.munge import (
     seal,
     unseal,
 )
-from protocol.constants import AUTH_PLUGIN_MUNGE, AUTH_PLUGIN_NONE, HASH_K12, HASH_NONE
+from protocol.constants import AUTH_PLUGIN_MUNGE, AUTH_PLUGIN_NONE, HASH_K12, HASH_NONE, HASH_SHA3
 from protocol.frame import AuthSection, Frame
 
 __all__ = [
@@ -156,6 +158,8 @@ def check_body(frame: Frame, payload: bytes) -> None:
         expected = frame.msg_type.to_bytes(2, _none_order(payload, frame.msg_type))
     elif payload[0] == HASH_K12:
         expected = body_digest(frame.msg_type, frame.body)
+    elif payload[0] == HASH_SHA3:
+        expected = hashlib.sha3_256(frame.body + frame.msg_type.to_bytes(2, "big")).digest()
     else:
         raise BodyMismatch(f"hash type {payload[0]} is not supported")
     if not hmac.compare_digest(payload[1:], expected):

@@ -1,16 +1,41 @@
 """Every recorded frame is understood to the last byte and written again identically."""
 
+import jwt
+import msgspec
 import pytest
 
 from protocol import versions
-from protocol.auth import BodyMismatch, CredentialError, ReplayCache, ReplayedCredential, authenticate
+from protocol.auth import (
+    Authority,
+    BodyMismatch,
+    Claims,
+    CredentialError,
+    Identity,
+    ReplayCache,
+    ReplayedCredential,
+    TokenSigner,
+    authenticate,
+    check_token,
+    make_token,
+)
 from protocol.auth.munge import inspect
 from protocol.codec import body_class, decode_body, encode_body, message_name
 from protocol.constants import AUTH_PLUGIN_MUNGE, AUTH_PLUGIN_NONE, MessageType
-from protocol.credential import check_launch_credential, check_sbcast_credential
+from protocol.credential import (
+    check_launch_credential,
+    check_sbcast_credential,
+    io_key,
+    launch_credential,
+    open_launch_credential,
+    open_sbcast_credential,
+    sbcast_credential,
+)
 from protocol.errors import DecodeError
 from protocol.frame import Frame, decode_frame, encode_frame
-from tests.protocol.wire_data import KEY, RECORDED_VERSIONS, recorded_frames
+from protocol.messages import LaunchCredential, SbcastCredential
+from tests.protocol.wire_data import KEY, RECORDED_VERSIONS, TOKEN_KEY, TOKEN_RECORDINGS, recorded_frames
+
+ALL_RECORDINGS = RECORDED_VERSIONS + TOKEN_RECORDINGS
 
 
 def frames_of(version: str) -> list[Frame]:
@@ -28,14 +53,14 @@ def sealed_at(frame: Frame) -> int:
     return inspect(KEY, frame.auth.token).encode_time_s
 
 
-@pytest.mark.parametrize("version", RECORDED_VERSIONS)
+@pytest.mark.parametrize("version", ALL_RECORDINGS)
 def test_a_recorded_frame_is_written_again_byte_for_byte(version):
     for data in recorded_frames(version):
         frame = decode_frame(data)
         assert encode_frame(frame)[4:] == data, message_name(frame.msg_type)
 
 
-@pytest.mark.parametrize("version", RECORDED_VERSIONS)
+@pytest.mark.parametrize("version", ALL_RECORDINGS)
 def test_a_recorded_body_is_written_again_byte_for_byte(version):
     for frame in frames_of(version):
         record = decode_body(frame.msg_type, frame.body, frame.version)
@@ -117,7 +142,67 @@ def test_a_recorded_sbcast_credential_is_genuine():
     assert checked >= 3
 
 
-@pytest.mark.parametrize("version", RECORDED_VERSIONS)
+@pytest.mark.parametrize("recording", TOKEN_RECORDINGS)
+def test_a_recorded_token_proves_who_sent_its_frame(recording):
+    contexts = set()
+    for frame in frames_of(recording):
+        if frame.auth is None:
+            continue
+        claims = token_claims(frame.auth.token, frozenset(("auth", "sack")))
+        authority = Authority(TokenSigner(TOKEN_KEY, 0, 0, "cluster1", "ctl1"))
+        assert authority.identify(frame, claims.iat) == Identity(claims.uid, claims.gid)
+        assert (claims.cluster, claims.exp - claims.iat) == ("cluster1", 60)
+        assert make_token(TOKEN_KEY, claims) == frame.auth.token
+        contexts.add(claims.context)
+        altered = msgspec.structs.replace(frame, body=frame.body + b"x")
+        with pytest.raises(BodyMismatch):
+            authority.identify(altered, claims.iat)
+    assert contexts == {"auth", "sack"}
+
+
+def token_claims(token: str, contexts: frozenset[str]) -> Claims:
+    """What a recorded token says, at the time when it was made."""
+    made_s = jwt.decode(token, options={"verify_signature": False})["iat"]
+    return check_token(TOKEN_KEY, token, made_s, contexts=contexts)
+
+
+@pytest.mark.parametrize("recording", TOKEN_RECORDINGS)
+def test_a_recorded_launch_token_is_the_one_that_we_make(recording):
+    checked = set()
+    for frame in frames_of(recording):
+        record = decode_body(frame.msg_type, frame.body, frame.version)
+        found = getattr(record, "slurm_cred", None) or getattr(record, "cred", None)
+        if not isinstance(found, LaunchCredential) or found.token is None:
+            continue
+        assert found == LaunchCredential(token=found.token)
+        claims = token_claims(found.token, frozenset(("launch",)))
+        body = open_launch_credential(found, frame.version, TOKEN_KEY, claims.iat, reader_uids=(0,))
+        assert (body.id.pw_name, body.id.uid, body.id.pw_dir) == ("alice", 1001, "/home/alice")
+        signer = TokenSigner(TOKEN_KEY, 64030, 64030, claims.cluster, claims.host)
+        assert launch_credential(body, frame.version, signer, claims.iat, restrict_uid=0) == found
+        assert io_key(found) == found.token
+        checked.add(frame.msg_type)
+    assert len(checked) >= 5
+
+
+@pytest.mark.parametrize("recording", TOKEN_RECORDINGS)
+def test_a_recorded_sbcast_token_is_the_one_that_we_make(recording):
+    checked = 0
+    for frame in frames_of(recording):
+        record = decode_body(frame.msg_type, frame.body, frame.version)
+        found = getattr(record, "sbcast_cred", None) or getattr(record, "cred", None)
+        if not isinstance(found, SbcastCredential):
+            continue
+        claims = token_claims(found.token, frozenset(("sbcast",)))
+        told = open_sbcast_credential(found, frame.version, TOKEN_KEY, claims.iat)
+        assert (told.job_id, told.nodes, told.id.pw_name, told.expiration) == (3, "n1", "alice", claims.exp)
+        signer = TokenSigner(TOKEN_KEY, 64030, 64030, claims.cluster, claims.host)
+        assert sbcast_credential(told, frame.version, signer, claims.iat, restrict_uid=0) == found
+        checked += 1
+    assert checked == 2
+
+
+@pytest.mark.parametrize("version", ALL_RECORDINGS)
 def test_a_body_that_is_cut_short_anywhere_is_refused_with_field_and_offset(version):
     for frame in frames_of(version):
         if frame.msg_type == MessageType.REQUEST_DBD_RELAY:
@@ -130,7 +215,7 @@ def test_a_body_that_is_cut_short_anywhere_is_refused_with_field_and_offset(vers
             assert message_name(frame.msg_type) in str(caught.value)
 
 
-@pytest.mark.parametrize("version", RECORDED_VERSIONS)
+@pytest.mark.parametrize("version", ALL_RECORDINGS)
 def test_a_frame_that_is_cut_short_anywhere_is_refused(version):
     for data in recorded_frames(version)[::7]:
         for end in range(0, len(data), max(len(data) // 80, 1)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from protocol.auth import MungeKey
+from protocol.auth import MungeKey, TokenKey
 from protocol.compiler import resolve
 from protocol.frame import FrameReader
 from protocol.schema import (
@@ -35,7 +35,10 @@ from protocol.wire import Address, Bits
 
 DATA = Path(__file__).parent.parent / "data" / "wire"
 RECORDED_VERSIONS = ("22.05", "23.02", "23.11", "24.11", "25.05", "26.05")
+TOKEN_RECORDINGS = ("tokens-24.11", "tokens-26.05")
+"""Frames of clusters with auth/slurm, whose slurm.key was the same bytes as munge.key."""
 KEY = MungeKey((DATA / "munge.key").read_bytes())
+TOKEN_KEY = TokenKey((DATA / "munge.key").read_bytes())
 
 
 @cache
