@@ -27,7 +27,7 @@ def signer_of(config: Config) -> Signer | TokenSigner | NoneSigner:
     match config.auth_type:
         case "slurm":
             path = slurm_key_path(config)
-            key = _key_of(path, "slurm_key", may_create=path == _own_slurm_key(config))
+            key = _key_of(path, "slurm_key", may_create=config.slurm_key is None and path == _own_slurm_key(config))
             return TokenSigner(key, uid, gid, config.cluster_name, host)
         case "none":
             return NoneSigner(uid, gid, host)

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 SUITE = "trixie"
-PACKAGES = ("slurm-client", "slurmctld", "slurmd", "slurm-wlm-basic-plugins", "munge")
+PACKAGES = ("slurm-client", "slurmctld", "slurmd", "slurm-wlm-basic-plugins", "slurm-wlm-jwt-plugin", "sackd", "munge")
 _NEEDED = ("usr/bin/sbatch", "usr/sbin/slurmctld", "usr/sbin/slurmd")
 
 
