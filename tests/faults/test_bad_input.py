@@ -220,7 +220,7 @@ def test_a_forged_credential(cluster, figures):
 
 
 def test_a_credential_that_is_no_credential(cluster, figures):
-    assert send(cluster, frame_with(cluster, AuthSection(token="MUNGE:nonsense:"))) == AUTHENTICATION
+    assert send(cluster, frame_with(cluster, AuthSection(token="MUNGE:no credential:"))) == AUTHENTICATION
     figures.expect(MalformedCredential=1)
 
 
