@@ -16,6 +16,7 @@ from flurm.otp.errors import (
     describe,
 )
 from flurm.otp.gen_server import GenServer
+from flurm.otp.gen_statem import GenStatem
 from flurm.otp.messages import (
     NO_REPLY,
     TIMEOUT,
@@ -82,6 +83,7 @@ __all__ = [
     "Down",
     "Exit",
     "GenServer",
+    "GenStatem",
     "GroupChanged",
     "Ignore",
     "MonitorRef",

@@ -23,14 +23,14 @@ from flurm.otp.specs import resolve
 INFINITE_S: Final = float("inf")
 
 
-class GenServer:
-    """Base class of all behaviour modules."""
+class Behaviour:
+    """What every kind of process can do: set up by the runtime before `init` runs."""
 
     vsn: ClassVar[int] = 1
 
-    max_mailbox: ClassVar[int] = 10_000
+    max_mailbox: int = 10_000
     """Calls to a process that has more messages waiting fail at once, with `Overloaded`."""
-    coalesced: ClassVar[tuple[type, ...]] = ()
+    coalesced: tuple[type, ...] = ()
     """Types of casts and infos of which one at most waits: a second becomes one with it, by `coalesce`."""
 
     system: SystemPort
@@ -38,75 +38,13 @@ class GenServer:
     pid: Pid
     _process: ProcessPort
 
-    def init(self, args: dict[str, Any]) -> Ok | StopInit | Ignore:
-        """Build the first state. The starter waits for this; do slow work in `handle_continue`."""
-        return Ok(None)
-
-    def handle_call(self, request: Any, sender: Sender, state: Any) -> Reply | NoReply | Stop:
-        """Answer a request, now (`Reply`) or later (`NoReply`, then `reply(sender, value)`)."""
-        raise NotImplementedError(f"{type(self).__name__} takes no call: {request!r}")
-
-    def handle_cast(self, message: Any, state: Any) -> NoReply | Stop:
-        """Take a message that nobody waits for."""
-        raise NotImplementedError(f"{type(self).__name__} takes no cast: {message!r}")
-
-    def handle_info(self, message: Any, state: Any) -> NoReply | Stop:
-        """Take what the runtime sends: timers, Down, Exit, Response, TIMEOUT. Ignores it by default, as OTP does."""
-        return NoReply(state)
-
-    def handle_continue(self, what: Any, state: Any) -> NoReply | Stop:
-        """Go on after a result with `continue_`, before the next message."""
-        raise NotImplementedError(f"{type(self).__name__} takes no continue: {what!r}")
-
-    def terminate(self, reason: Any, state: Any) -> None:
-        """Release what the process holds. Runs on every exit but a kill."""
-
-    def code_change(self, old_vsn: int, state: Any, extra: Any) -> Any:
-        """The state in the shape that this version of the code wants."""
-        return state
-
-    def format_status(self, state: Any) -> Any:
-        """The state as it may be shown: without secrets, not too long."""
-        return state
-
     def coalesce(self, waiting: Any, arrived: Any) -> Any:
         """Of two messages of a coalesced type the one to handle. Runs in the sender; the newer one by default."""
         return arrived
 
-    def system_get_state(self, state: Any) -> Any:
-        """What `debug.get_state` returns."""
-        return state
-
-    def system_replace_state(self, change: Callable[[Any], Any], state: Any) -> Any:
-        """The state after `debug.replace_state`."""
-        return change(state)
-
-    def system_code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
-        """The state after `debug.change_code`."""
-        return self.code_change(old_vsn, state, extra)
-
-    def system_new_module(self, start: Any) -> GenServer:
-        """The module instance that goes on where `debug.change_code` names new code."""
-        cls = resolve(start)
-        module: GenServer = cls.__new__(cls)
-        module.__dict__.update(self.__dict__)
-        return module
-
-    def runs_code_of(self, state: Any) -> tuple[str, ...]:
-        """Further Python modules whose objects the state holds: when one changes, `code_change` is called as well."""
-        return ()
-
-    @classmethod
-    def module_name(cls) -> str:
+    def module_name(self) -> str:
         """The behaviour module, as reports name it."""
-        return f"{cls.__module__}:{cls.__qualname__}"
-
-    def shown(self, state: Any) -> Any:
-        """The state as `format_status` shows it; where that fails, nothing of it but the failure's name."""
-        try:
-            return self.format_status(state)
-        except Exception as error:
-            return f"{self.module_name()}.format_status failed: {type(error).__name__}"
+        return f"{type(self).__module__}:{type(self).__qualname__}"
 
     def call(self, target: str | Pid, request: Any, timeout_s: float = 5.0) -> Any:
         """Ask `target` and wait. Raises CallTimeout, NoProcess or ProcessDown."""
@@ -201,3 +139,68 @@ class GenServer:
     def monotonic_s(self) -> float:
         """Clock for intervals, in seconds."""
         return self.system.monotonic_s()
+
+
+class GenServer(Behaviour):
+    """Base class of all behaviour modules."""
+
+    def init(self, args: dict[str, Any]) -> Ok | StopInit | Ignore:
+        """Build the first state. The starter waits for this; do slow work in `handle_continue`."""
+        return Ok(None)
+
+    def handle_call(self, request: Any, sender: Sender, state: Any) -> Reply | NoReply | Stop:
+        """Answer a request, now (`Reply`) or later (`NoReply`, then `reply(sender, value)`)."""
+        raise NotImplementedError(f"{type(self).__name__} takes no call: {request!r}")
+
+    def handle_cast(self, message: Any, state: Any) -> NoReply | Stop:
+        """Take a message that nobody waits for."""
+        raise NotImplementedError(f"{type(self).__name__} takes no cast: {message!r}")
+
+    def handle_info(self, message: Any, state: Any) -> NoReply | Stop:
+        """Take what the runtime sends: timers, Down, Exit, Response, TIMEOUT. Ignores it by default, as OTP does."""
+        return NoReply(state)
+
+    def handle_continue(self, what: Any, state: Any) -> NoReply | Stop:
+        """Go on after a result with `continue_`, before the next message."""
+        raise NotImplementedError(f"{type(self).__name__} takes no continue: {what!r}")
+
+    def terminate(self, reason: Any, state: Any) -> None:
+        """Release what the process holds. Runs on every exit but a kill."""
+
+    def code_change(self, old_vsn: int, state: Any, extra: Any) -> Any:
+        """The state in the shape that this version of the code wants."""
+        return state
+
+    def format_status(self, state: Any) -> Any:
+        """The state as it may be shown: without secrets, not too long."""
+        return state
+
+    def system_get_state(self, state: Any) -> Any:
+        """What `debug.get_state` returns."""
+        return state
+
+    def system_replace_state(self, change: Callable[[Any], Any], state: Any) -> Any:
+        """The state after `debug.replace_state`."""
+        return change(state)
+
+    def system_code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """The state after `debug.change_code`."""
+        return self.code_change(old_vsn, state, extra)
+
+    def system_new_module(self, start: Any) -> GenServer:
+        """The module instance that goes on where `debug.change_code` names new code."""
+        cls = resolve(start)
+        module: GenServer = cls.__new__(cls)
+        module.__dict__.update(self.__dict__)
+        return module
+
+    def runs_code_of(self, state: Any) -> tuple[str, ...]:
+        """Further Python modules whose objects the state holds: when one changes, `code_change` is called as well."""
+        return ()
+
+    def shown(self, state: Any) -> Any:
+        """The state as `format_status` shows it; where that fails, nothing of it but the failure's name."""
+        try:
+            return self.format_status(state)
+        except Exception as error:
+            return f"{self.module_name()}.format_status failed: {type(error).__name__}"

@@ -22,6 +22,7 @@ class ProcessPort(Protocol):
     trapping: bool
     exited: bool
     exiting: Any
+    reason: Any
     pending: dict[Any, None]
     links: dict[Any, None]
     monitors: dict[MonitorRef, Any]
@@ -41,6 +42,9 @@ class ProcessPort(Protocol):
 
     def ensure_alive(self) -> None:
         """Raise ProcessExit where it has been killed."""
+
+    def note(self, event: tuple[Any, ...]) -> None:
+        """Tell whoever traces it."""
 
     def put_info(self, message: Any) -> None:
         """Queue a message for `handle_info`."""
@@ -80,6 +84,9 @@ class SystemPort(Protocol):
         parent: Any = None,
         timeout_s: float = ...,
     ) -> Pid | None: ...
+    def launch(
+        self, start: Any, args: dict[str, Any] | None, name: str | None, parent: Any, timeout_s: float = ...
+    ) -> Any: ...
     def await_exit(self, process: Any, timeout_s: float | None = None) -> bool: ...
     def join(self, group: Any, pid: Pid) -> None: ...
     def leave(self, group: Any, pid: Pid) -> bool: ...

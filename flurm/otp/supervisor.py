@@ -13,6 +13,7 @@ import structlog
 import flurm.otp.reports as reports
 from flurm.otp.errors import Crash, OtpError, Refused, SpecError, StartError
 from flurm.otp.gen_server import GenServer
+from flurm.otp.gen_statem import GenStatem, StatemServer
 from flurm.otp.messages import Exit, Ignore, NoReply, Ok, Pid, Reply, Stop, StopInit
 from flurm.otp.ports import ProcessPort, SystemPort
 from flurm.otp.specs import BRUTAL, INFINITY, SUPERVISOR, WORKER, Child, Supervisor, resolve
@@ -54,10 +55,13 @@ class SupervisorServer(GenServer):
 
     max_mailbox = 1_000_000  # as many children may exit at once
     _source: tuple[Any, dict[str, Any]]
+    _handles: dict[Pid, ProcessPort]
+    """Of each child, so that how it ended can be told when it ends just before it is stopped."""
 
     def init(self, args: dict[str, Any]) -> Ok | StopInit | Ignore:
         self.trap_exit(True)
         self._source = (args["start"], args["args"])
+        self._handles = {}
         try:
             flags = specification(*self._source)
         except SpecError as error:
@@ -103,6 +107,8 @@ class SupervisorServer(GenServer):
 
     def handle_info(self, message: Any, state: Supervision) -> NoReply | Stop:
         if isinstance(message, Exit):
+            if message.pid is not None:
+                self._handles.pop(message.pid, None)
             return self._go_on(self._run(state.child_exited(message.pid, message.reason, self.monotonic_s())), state)
         _log.warning("supervisor received unexpected message", supervisor=self.name, message=repr(message))
         return NoReply(state)
@@ -140,17 +146,20 @@ class SupervisorServer(GenServer):
 
     def _start(self, action: Start) -> Started | Ignored | StartFailed:
         try:
-            pid = self.system.spawn(action.spec.start, action.args, action.name, parent=self._process)
+            process = self.system.launch(action.spec.start, action.args, action.name, self._process)
         except StartError as error:
             return StartFailed(error.reason)
         except Exception as error:  # the module does not import, the name is not there
             return StartFailed(Crash.of(error))
-        return Started(pid) if pid is not None else Ignored()
+        if process is None:
+            return Ignored()
+        self._handles[process.pid] = process
+        return Started(process.pid)
 
     def _stop(self, pids: list[Pid], spec: Child) -> list[tuple[Pid, Any]]:
         """Tell all to exit, then wait for each until the common deadline, then kill."""
         shutdown = spec.deadline_ms
-        doomed = [(pid, process) for pid in pids if (process := self.system.find(pid)) is not None]
+        doomed = [(pid, self._handles.pop(pid)) for pid in pids]
         for pid, process in doomed:
             self.system.unlink(self._process, pid)
             if shutdown == BRUTAL:
@@ -194,6 +203,8 @@ def start_module(start: Any, args: dict[str, Any]) -> tuple[GenServer, dict[str,
     target = resolve(start)
     if isinstance(target, type) and issubclass(target, GenServer):
         return target(), args
+    if isinstance(target, type) and issubclass(target, GenStatem):
+        return StatemServer(target()), args
     if isinstance(target, Supervisor) or callable(target):
         return SupervisorServer(), {"start": start, "args": args}
     raise SpecError(f"{start!r} is {target!r}, expected a GenServer class or a Supervisor")

@@ -218,6 +218,18 @@ class SystemCore(Administration, Relations, Groups):
         `start` is a GenServer subclass, a Supervisor, or a string that names one. Raises StartError: with the reason of
         `init`, `("already_started", pid)`, or `timeout`, when the process has been killed.
         """
+        process = self.launch(start, args, name, parent, timeout_s)
+        return process.pid if process is not None else None
+
+    def launch(
+        self,
+        start: Any,
+        args: dict[str, Any] | None,
+        name: str | None,
+        parent: Process | None,
+        timeout_s: float = _INFINITE_S,
+    ) -> Process | None:
+        """As `spawn`; returns the process, which may have ended since. The runtime's own."""
         if self._stopped:
             raise NotRunning("the system has been stopped")
         module, arguments = start_module(start, args or {})
@@ -234,7 +246,7 @@ class SystemCore(Administration, Relations, Groups):
             raise StartError(name or module.module_name(), "timeout")
         kind, value = outcome
         if kind == ANSWERED:
-            return process.pid
+            return process
         if value is IGNORED:
             return None
         raise StartError(name or module.__class__.__name__, value)
