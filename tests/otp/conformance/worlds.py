@@ -17,6 +17,7 @@ class World:
     """What a test sees. `sup` is the supervisor under test, named sup_test as in OTP's suite."""
 
     system: Any
+    logs: list[Any]
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait for something to come true; returns its value."""
@@ -55,8 +56,9 @@ class World:
         pid = self.system.spawn(Prober, {"seen": seen}, name)
         return Probe(self.system, pid, seen)
 
-    def reports(self) -> list[dict[str, Any]]:
-        raise NotImplementedError
+    def reports(self, kind: str) -> list[dict[str, Any]]:
+        """The reports of a kind that were logged: crash, terminate, supervisor, progress."""
+        return [entry for entry in list(self.logs) if entry.get("report") == kind]
 
     def watch(self) -> None:
         self.reasons: dict[Pid, Any] = {}
