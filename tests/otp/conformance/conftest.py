@@ -1,11 +1,13 @@
 """Every conformance test runs on both runtimes, and on the simulator with several seeds."""
 
+import os
+
 import pytest
 from structlog.testing import capture_logs
 
 from tests.otp.conformance.worlds import SimWorld, ThreadWorld
 
-SEEDS = (1, 2, 3)
+SEEDS = range(1, 21) if os.environ.get("FLURM_THOROUGH") else (1,)
 
 
 @pytest.fixture(params=["threads", *(f"sim{seed}" for seed in SEEDS)])
