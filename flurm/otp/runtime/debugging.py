@@ -84,7 +84,7 @@ class Debugging:
         if self.log is not None:
             self.log.append(event)
         if self.trace:
-            _log.info("trace", process=repr(process), event=event[0], what=event[1:])
+            _log.info("trace", process=repr(process), traced=event[0], what=event[1:])
         if self.file is not None:
             self.file.write(f"{process!r} {event!r}\n")
             self.file.flush()
@@ -173,12 +173,11 @@ class SysRequests:
         self.suspended = False
 
     def _sys_statistics(self, command: Any) -> Any:
-        debug = self._debugging()
         now_s = self.system.monotonic_s()
-        counts = debug.counts
         if command == "get":
+            counts = self.debug.counts if self.debug is not None else None
             return Statistics(counts[0], now_s, counts[1], counts[2]) if counts is not None else None
-        debug.counts = [now_s, 0, 0] if command else None
+        self._debugging().counts = [now_s, 0, 0] if command else None
         return self._tidy()
 
     def _sys_trace(self, on: bool) -> None:
@@ -186,9 +185,9 @@ class SysRequests:
         self._tidy()
 
     def _sys_log(self, command: Any) -> Any:
-        debug = self._debugging()
         if command == "get":
-            return list(debug.log or ())
+            return list(self.debug.log or ()) if self.debug is not None else []
+        debug = self._debugging()
         debug.log = deque(debug.log or (), maxlen=command) if command else None
         return self._tidy()
 
