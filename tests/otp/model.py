@@ -1,7 +1,8 @@
 """A small model of supervision: what a tree looks like, when all is quiet, after one thing has happened to it.
 
 It is written as plain recursion over lists, with no processes, no mailboxes and no signals, and shares no code with
-`flurm.otp.supervision`. `inits` is every `init` that the workers should have run, in order.
+`flurm.otp.supervision`. `inits` is every `init` that the workers should have run, in order; `ends` every `terminate`,
+in order too unless processes end beside each other (`in_order`).
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Model:
         self.fails: dict[str, int] = {}
         self.ignores: set[str] = set()
         self.inits: list[str] = []
+        self.ends: list[str] = []
+        self.in_order = True
         self.now_s = 0.0
         self.retries: list[Node] = []
         self.root = Node(root, None)
@@ -106,6 +109,10 @@ class Model:
                 node.above.nodes.remove(node)
 
     def stop(self, node: Node) -> None:
+        if node.spec.simple:
+            self.in_order = False
+        if node.up and node.spec.children is None:
+            self.ends.append(node.spec.name)
         self.stop_all(node.nodes)
         node.nodes, node.up, node.restarting = [], False, False
         self.drop_if_done(node)
@@ -118,6 +125,10 @@ class Model:
         """A process exits; everything that follows from it."""
         node = self.find(name)
         assert node is not None
+        if reason == "killed":
+            self.in_order = False
+        elif node.spec.children is None:
+            self.ends.append(name)
         self.stop_all(node.nodes)
         node.nodes, node.up = [], False
         self.exited(node, reason)
@@ -149,6 +160,8 @@ class Model:
         return sup.spec.auto_shutdown == "all_significant" and not left
 
     def give_up(self, sup: Node) -> None:
+        if sup.spec.simple:
+            self.in_order = False
         self.stop_all(sup.nodes)
         sup.nodes, sup.up = [], False
         self.exited(sup, "shutdown")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import random
 from typing import Any
 
 import pytest
@@ -43,6 +44,9 @@ class Worker(GenServer):
     def handle_cast(self, message: Any, state: Any) -> Any:
         return Stop(message, state)
 
+    def terminate(self, reason: Any, state: Any) -> None:
+        self.system.env["ends"].append(self.name)
+
 
 class Code:
     """The code of a supervisor, which upgrades replace."""
@@ -68,34 +72,26 @@ def child_of(spec: Spec) -> Child:
     return Child(spec.name, start, restart=spec.restart, significant=spec.significant)
 
 
-@st.composite
-def trees(draw: Any) -> Spec:
+def tree(seed: int) -> Spec:
     """A supervisor over workers, pools and supervisors, three levels at most."""
-    numbers = itertools.count(1)
+    dice, numbers = random.Random(seed), itertools.count(1)
 
     def supervisor(depth: int, restart: str, significant: bool) -> Spec:
-        auto_shutdown = draw(st.sampled_from(("never", "never", "any_significant", "all_significant")))
-        spec = Spec(
-            f"s{next(numbers)}",
-            restart,
-            significant,
-            draw(st.sampled_from(STRATEGIES)),
-            draw(st.integers(0, 4)),
-            auto_shutdown,
-            [],
-        )
-        for _ in range(draw(st.integers(0 if depth else 1, 4))):
+        intensity = dice.choice((0, 1, 2, 4, 8)) if depth else 30
+        auto_shutdown = dice.choice(("never", "any_significant", "all_significant")) if depth else "never"
+        spec = Spec(f"s{next(numbers)}", restart, significant, dice.choice(STRATEGIES), intensity, auto_shutdown, [])
+        for _ in range(dice.randint(2, 5)):
             spec.children.append(child(depth + 1, auto_shutdown != "never"))
         return spec
 
     def child(depth: int, may_be_significant: bool) -> Spec:
-        restart = draw(st.sampled_from(RESTARTS))
-        significant = may_be_significant and restart != "permanent" and draw(st.booleans())
-        kind = draw(st.sampled_from(("worker", "worker", "supervisor", "pool"))) if depth < 3 else "worker"
+        restart = dice.choice(("permanent", *RESTARTS))
+        significant = may_be_significant and restart != "permanent" and dice.random() < 0.7
+        kind = dice.choice(("worker", "worker", "supervisor", "pool")) if depth < 3 else "worker"
         if kind == "supervisor":
             return supervisor(depth, restart, significant)
         if kind == "pool":
-            intensity = draw(st.integers(0, 4))
+            intensity = dice.choice((0, 1, 2, 8))
             return Spec(f"p{next(numbers)}", restart, significant, "simple_one_for_one", intensity, children=[])
         return Spec(f"w{next(numbers)}", restart, significant)
 
@@ -105,19 +101,17 @@ def trees(draw: Any) -> Spec:
 class TreeAgainstModel(RuleBasedStateMachine):
     """One thing happens at a time; when all is quiet again, tree and model are the same."""
 
-    @initialize(root=trees(), seed=st.integers(0, 2**32 - 1))
-    def begin(self, root: Spec, seed: int) -> None:
+    @initialize(shape=st.integers(0, 2**32 - 1), seed=st.integers(0, 2**32 - 1))
+    def begin(self, shape: int, seed: int) -> None:
         CODES.clear()
-        note(f"simulation seed {seed}")
+        root = tree(shape)
+        note(f"tree {shape}, simulation seed {seed}")
         self.model = Model(root)
         self.system = Simulation(seed=seed)
-        self.system.env.update(inits=[], fails=self.copy_of_fails(), ignores=self.model.ignores)
+        self.system.env.update(inits=[], ends=[], fails=dict(self.model.fails), ignores=self.model.ignores)
         self.names = itertools.count(1)
         self.system.start(child_of(root).start, root.name)
         self.compare()
-
-    def copy_of_fails(self) -> dict[str, int]:
-        return dict(self.model.fails)
 
     def compare(self) -> None:
         self.system.settle()
@@ -129,6 +123,10 @@ class TreeAgainstModel(RuleBasedStateMachine):
         assert {process.name for process in system.processes()} == alive
         assert system.env["inits"] == model.inits
         assert system.env["fails"] == model.fails
+        ends, system.env["ends"] = system.env["ends"], []
+        expected, model.ends = model.ends, []
+        in_order, model.in_order = model.in_order, True
+        assert ends == expected if in_order else sorted(ends) == sorted(expected)
 
     def some(self, data: Any, *, supervisors: bool = False) -> str | None:
         """The name of a running process, or of a running supervisor."""
@@ -152,6 +150,19 @@ class TreeAgainstModel(RuleBasedStateMachine):
         self.compare()
 
     @precondition(lambda self: self.model.root.up)
+    @rule(data=st.data(), times=st.integers(1, 9), seconds=st.sampled_from((0.0, 0.6, 1.5, 3.0)))
+    def a_process_crashes_again_and_again(self, data: Any, times: int, seconds: float) -> None:
+        name = self.some(data)
+        for _ in range(times):
+            if self.model.find(name) is None:
+                return
+            self.system.crash(name)
+            self.system.settle()
+            self.model.exit(name, "abnormal")
+            self.compare()
+            self.time_passes(seconds)
+
+    @precondition(lambda self: self.model.root.up)
     @rule(data=st.data(), times=st.integers(1, 6))
     def inits_will_fail(self, data: Any, times: int) -> None:
         name = self.some(data)
@@ -165,7 +176,7 @@ class TreeAgainstModel(RuleBasedStateMachine):
         if name not in self.model.shape():
             self.model.ignores ^= {name}
 
-    @rule(seconds=st.sampled_from((1.0, 4.0, 6.0)))
+    @rule(seconds=st.sampled_from((1.0, 6.0)))
     def time_passes(self, seconds: float) -> None:
         self.system.sleep(seconds)
         self.model.now_s += seconds
@@ -258,7 +269,7 @@ def quiet():
 TestTreeAgainstModel = TreeAgainstModel.TestCase
 TestTreeAgainstModel.settings = settings(
     max_examples=RUNS,
-    stateful_step_count=15,
+    stateful_step_count=30,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),
