@@ -125,7 +125,7 @@ class Model:
         """A process exits; everything that follows from it."""
         node = self.find(name)
         assert node is not None
-        if reason == "killed":
+        if reason == "killed" or node.spec.simple:
             self.in_order = False
         elif node.spec.children is None:
             self.ends.append(name)

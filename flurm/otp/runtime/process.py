@@ -54,6 +54,7 @@ class Process(SysRequests):
         parent: Process | None,
     ) -> None:
         self.system, self.module, self.pid, self.name, self.parent = system, module, pid, name, parent
+        self.put = self.actor_inbox.put
         self.args = args
         self.epoch = 0
         self.state: Any = None

@@ -17,17 +17,24 @@ import pykka
 
 from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import Pid
-from flurm.otp.runtime.process import Process
+from flurm.otp.runtime.process import CAST, Process
 from flurm.otp.runtime.sender import Outcome, Sender
 from flurm.otp.runtime.system import SystemCore
 from flurm.otp.runtime.timers import Timers
 
-_local = threading.local()
+
+class _Local(threading.local):
+    """What a thread knows. The default saves threads outside of processes an exception per message."""
+
+    process: Process | None = None
+
+
+_local = _Local()
 
 
 def current() -> Process | None:
     """The process whose thread this is, or None in any other thread."""
-    return getattr(_local, "process", None)
+    return _local.process
 
 
 class ThreadProcess(Process, pykka.ThreadingActor):
@@ -73,6 +80,15 @@ class System(SystemCore):
     new_sender = staticmethod(Sender)
     now_s = staticmethod(time.time)
     monotonic_s = staticmethod(time.monotonic)
+
+    def cast(self, target: str | Pid, message: Any) -> None:
+        """See SystemCore; written out for speed, as nothing else here is."""
+        process = self._processes.get(target) if type(target) is Pid else self._names.get(target)  # type: ignore[arg-type]
+        sender = _local.process
+        if process is None or process.coalesced or self.tap is not None or (sender is not None and sender.exited):
+            self._send(target, CAST, message)
+        else:
+            process.put((CAST, message, None))
 
     def new_process(
         self, module: GenServer, args: dict[str, Any], pid: Pid, name: str | None, parent: Process | None
