@@ -43,6 +43,8 @@ class Phone(GenStatem):
                 return Ignore()
             case "stop":
                 return StopInit("stopped")
+            case "error":
+                return StopInit("foobar", silent=True)
             case "bad":
                 return "badreturn"
             case "bad action":
@@ -169,6 +171,27 @@ def test_start5a(world, start):
     with pytest.raises(StartError) as error:
         start({"init": "stop"})
     assert error.value.reason == "stopped"
+
+
+def test_start5b(world, start):
+    """The same, without a crash report."""
+    with pytest.raises(StartError) as error:
+        start({"init": "error"})
+    assert error.value.reason == "foobar"
+    assert world.reports("crash") == []
+
+
+def test_loop_start_fail(world, start):
+    """A parent that traps exits hears of a failed start by the answer alone."""
+    parent = world.probe()
+
+    def tries(probe):
+        for init in ("stop", "error", "bad"):
+            with pytest.raises(StartError):
+                probe.start_link(Phone, {"init": init})
+
+    parent.run(tries)
+    assert parent.run(lambda probe: "still there") == "still there" and parent.seen == []
 
 
 def test_start6(world, start):
@@ -552,6 +575,24 @@ def test_undef_terminate1(world):
     pid = world.system.spawn(Plain)
     world.system.stop_process(pid)
     assert world.ended(pid) == "normal"
+
+
+def test_undef_terminate2(world):
+    pid = world.system.spawn(Plain)
+    world.system.stop_process(pid, ("other", "reason"))
+    assert world.ended(pid) == ("other", "reason")
+
+
+def test_terminate_crash_format(world):
+    class Clumsy(Phone):
+        def terminate(self, reason: Any, state: Any, data: Any) -> None:
+            raise OSError("in terminate")
+
+    pid = world.system.spawn(Clumsy)
+    world.system.cast(pid, "x")
+    debug.terminate(world.system, pid, "normal")
+    assert str(world.ended(pid)) == "OSError: in terminate"
+    assert world.reports("terminate")[0]["state"] == "('formatted', 'idle')"
 
 
 def test_undef_in_terminate(world):

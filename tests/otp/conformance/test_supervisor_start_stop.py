@@ -412,3 +412,27 @@ def test_which_children_simple_one_for_one(world):
     assert world.system.which_children("sup_test") == [("member", pid, "worker")]
     assert world.system.which_child("sup_test", pid) == ("member", pid, "worker")
     assert refusal(world.system.which_child, "sup_test", "member") == SIMPLE_ONE_FOR_ONE
+
+
+def test_format_log_1(world):
+    """A supervisor's reports have OTP's fields: the supervisor, the context, the reason, the offender."""
+    world.sup(worker("child", shutdown_ms=7, args={"secret": 1}))
+    pid = world.children()["child"]
+    world.end(pid, "abnormal")
+    world.children()
+    [report] = world.reports("supervisor")
+    assert (report["supervisor"], report["error_context"], report["reason"]) == (
+        "sup_test",
+        "child_terminated",
+        "abnormal",
+    )
+    assert report["offender"] == {
+        "pid": str(pid),
+        "id": "child",
+        "mfargs": (WORKER, ["secret"]),
+        "restart_type": "permanent",
+        "significant": False,
+        "shutdown": 7,
+        "child_type": "worker",
+    }
+    assert [progress["restarted"] for progress in world.reports("progress")] == [False, False, True]
