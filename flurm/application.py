@@ -41,7 +41,7 @@ from flurm.config import Config, authority_of, load
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
-from flurm.otp import GenServer, System
+from flurm.otp import Behaviour, System
 from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
 from flurm.otp.upgrade import Upgrader
@@ -247,7 +247,7 @@ class Application:
 def _loader(site_plugins: dict[str, str]) -> Loader:
     """What may be replaced while it runs: FLURM's own code, and that of a site's scheduler plugins."""
     packages = {*PACKAGES, *(where.partition(".")[0].partition(":")[0] for where in site_plugins.values())}
-    return Loader(sorted(packages), lambda cls: issubclass(cls, GenServer))
+    return Loader(sorted(packages), lambda cls: issubclass(cls, Behaviour))
 
 
 def _site_plugins(config: Config) -> dict[str, str]:

@@ -15,7 +15,7 @@ from flurm.otp.errors import (
     StartError,
     describe,
 )
-from flurm.otp.gen_server import GenServer
+from flurm.otp.gen_server import Behaviour, GenServer
 from flurm.otp.gen_statem import GenStatem
 from flurm.otp.messages import (
     NO_REPLY,
@@ -76,6 +76,7 @@ __all__ = [
     "TIMEOUT",
     "TRANSIENT",
     "WORKER",
+    "Behaviour",
     "CallError",
     "CallTimeout",
     "Child",

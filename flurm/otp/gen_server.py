@@ -42,9 +42,13 @@ class Behaviour:
         """Of two messages of a coalesced type the one to handle. Runs in the sender; the newer one by default."""
         return arrived
 
+    def code_class(self) -> type[Behaviour]:
+        """The class whose code the process runs."""
+        return type(self)
+
     def module_name(self) -> str:
         """The behaviour module, as reports name it."""
-        return f"{type(self).__module__}:{type(self).__qualname__}"
+        return f"{self.code_class().__module__}:{self.code_class().__qualname__}"
 
     def call(self, target: str | Pid, request: Any, timeout_s: float = 5.0) -> Any:
         """Ask `target` and wait. Raises CallTimeout, NoProcess or ProcessDown."""

@@ -193,6 +193,10 @@ class GenStatem(Behaviour):
         """State and data in the shape that this version of the code wants."""
         return state, data
 
+    def runs_code_of(self, state: Any, data: Any) -> tuple[str, ...]:
+        """Further Python modules whose objects the data holds: when one changes, `code_change` is called as well."""
+        return ()
+
     def format_status(self, state: Any, data: Any) -> Any:
         """State and data as they may be shown: without secrets, not too long."""
         return state, data
@@ -280,8 +284,11 @@ class StatemServer(GenServer):
     def coalesce(self, waiting: Any, arrived: Any) -> Any:
         return self.module.coalesce(waiting, arrived)
 
-    def module_name(self) -> str:
-        return self.module.module_name()
+    def code_class(self) -> type[Behaviour]:
+        return type(self.module)
+
+    def runs_code_of(self, state: Machine) -> tuple[str, ...]:
+        return self.module.runs_code_of(state.state, state.data)
 
     def format_status(self, state: Machine) -> Any:
         return self.module.format_status(state.state, state.data)
@@ -294,8 +301,8 @@ class StatemServer(GenServer):
         return state
 
     def system_code_change(self, old_vsn: Any, state: Machine, extra: Any) -> Machine:
-        state.state, state.data = self.module.code_change(old_vsn, state.state, state.data, extra)
-        return state
+        name, data = self.module.code_change(old_vsn, state.state, state.data, extra)
+        return msgspec.structs.replace(state, state=name, data=data)  # so that the former can be put back
 
     def system_new_module(self, start: Any) -> GenServer:
         cls = resolve(start)

@@ -27,7 +27,8 @@ import structlog
 from flurm.otp import debug
 from flurm.otp.code import CodeError, Load, Loader
 from flurm.otp.errors import CallError, CallTimeout, OtpError
-from flurm.otp.gen_server import GenServer
+from flurm.otp.gen_server import Behaviour, GenServer
+from flurm.otp.gen_statem import GenStatem
 from flurm.otp.messages import RuntimeEvent
 from flurm.otp.release import ADD, REMOVE, UPDATE, Instruction, Release, difference, read, read_relup
 from flurm.otp.supervisor import SupervisorServer
@@ -239,7 +240,7 @@ class Upgrader:
 
     def _turn_over(self, held: _Held, load: Load, down: bool) -> None:
         """Have the newer class make the state of the older one, or the other way round."""
-        process, old = held.process, type(held.module)
+        process, old = held.process, held.module.code_class()
         new = load.swapped.get(old)
         if process.exited or (new is None and not _modules_of(process) & load.changed.keys()):
             return
@@ -282,11 +283,11 @@ class _Alone:
 
 def _modules_of(process: Any) -> set[str]:
     """The modules whose code a process runs: of its class and bases, of its state, of a supervisor's specification."""
-    modules = {cls.__module__ for cls in type(process.module).__mro__ if issubclass(cls, GenServer)}
+    modules = {cls.__module__ for cls in process.module.code_class().__mro__ if issubclass(cls, Behaviour)}
     if isinstance(process.module, SupervisorServer) and isinstance(process.module.start, str):
         modules.add(process.module.start.partition(":")[0])
     modules.update(process.module.runs_code_of(process.state))
-    return modules - {GenServer.__module__}
+    return modules - {GenServer.__module__, GenStatem.__module__}
 
 
 def _is_specified_in(process: Any, changed: Iterable[str]) -> bool:
@@ -295,12 +296,10 @@ def _is_specified_in(process: Any, changed: Iterable[str]) -> bool:
     return isinstance(module, SupervisorServer) and str(module.start).partition(":")[0] in changed
 
 
-def _go_down(process: Any, older: type[GenServer], extra: Any) -> None:
+def _go_down(process: Any, older: type[Behaviour], extra: Any) -> None:
     """The newer class's code_change, which alone knows its state, run when the older records are back in its module."""
     state = process.module.system_code_change(Down(older.vsn), process.state, extra)
-    module = older.__new__(older)
-    module.__dict__.update(process.module.__dict__)
-    process.module, process.state = module, state
+    process.module, process.state = process.module.system_new_module(older), state
 
 
 def _prefer(release: Release) -> None:

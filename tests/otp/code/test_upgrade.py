@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flurm.otp import Child, GenServer, Supervisor, System, debug
+from flurm.otp import Behaviour, Child, Supervisor, System, debug
 from flurm.otp.code import CodeError, Loader
 from flurm.otp.release import Instruction, Relup, difference, make, read, relup_text
 from flurm.otp.upgrade import UpgradeFailed, Upgrader
@@ -67,6 +67,28 @@ class Counter(GenServer):
             return State(state.total)
         return State(state.count, int(extra or 10))
 '''
+DOOR = '''
+"""Opens and shuts."""
+from flurm.otp import GenStatem
+from flurm.otp.gen_statem import Begin, Call, NextState, ReplyTo
+
+class Door(GenStatem):
+    vsn = 1
+
+    def init(self, args):
+        return Begin("shut", 0)
+
+    def handle_event(self, event, state, data):
+        state = "open" if state == "shut" else "shut"
+        return NextState(state, data + 1, ReplyTo(event.sender, (state, data + 1)))
+'''
+DOOR_2 = (
+    DOOR.replace("vsn = 1", "vsn = 2").replace("data + 1", "data + 10")
+    + """
+    def code_change(self, old_vsn, state, data, extra):
+        return state, data // 100 if not isinstance(old_vsn, int) else data * 100
+"""
+)
 HELPER = "def greet(): return 'hello'\n"
 _numbers = itertools.count()
 
@@ -84,7 +106,7 @@ class World:
         self.system = System()
         children = tuple(Child(each, f"{self.name}.counter:Counter") for each in ("a", "b"))
         self.system.start(Supervisor(children=children), name="sup")
-        self.upgrader = Upgrader(self.system, Loader((self.name,), lambda cls: issubclass(cls, GenServer)), "1")
+        self.upgrader = Upgrader(self.system, Loader((self.name,), lambda cls: issubclass(cls, Behaviour)), "1")
 
     def write(self, where: Path, **modules: str) -> None:
         package = where / self.name
@@ -126,6 +148,17 @@ def test_states_take_their_new_shape_and_go_back_to_the_old_one(world):
     assert world.call("a", "count") == 12
     assert (world.call("a"), world.call("b")) == (13, 12)
     assert world.upgrader.current.version == "1"
+
+
+def test_a_state_machine_is_turned_over_like_a_server(world):
+    world.write(world.installed, door=DOOR)
+    world.system.start_child("sup", Child("door", f"{world.name}.door:Door"))
+    assert world.call("door") == ("open", 1)
+    world.upgrader.upgrade(world.release("2", door=DOOR_2))
+    assert world.call("door") == ("shut", 110)
+    assert debug.get_status(world.system, "door").module == f"{world.name}.door:Door"
+    world.upgrader.rollback()
+    assert world.call("door") == ("open", 2)
 
 
 def test_processes_keep_their_pids_and_their_messages_keep_their_order(world):

@@ -494,7 +494,7 @@ def test_generic_timers(world):
 
     def start(event, data):
         if event == Cast("go"):
-            return NextState("end", actions=[Timer(name, name / 100, name) for name in (3, 1, 2)])
+            return NextState("end", actions=[Timer(name, name / 100, name) for name in (1, 2, 3)])
         return KeepState()
 
     pid, seen = scripted(world, start=start, end=lambda event, data: NextState("start" if event.name == 1 else "end"))
