@@ -7,7 +7,7 @@ SOURCES := flurm protocol actors supervisors
 CHECKED := $(SOURCES) tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test thorough lint fmt types bench slurm roots clean
+.PHONY: help demo run test thorough lint fmt types otp bench slurm roots clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/' | sort
@@ -43,6 +43,10 @@ fmt: $(READY) ## format the code
 
 types: $(READY) ## types alone
 	$(VENV)/bin/mypy
+
+otp: $(READY) ## the process runtime beside bare pykka, and 10,000 random trees against a model of supervision
+	$(PY) -m bench.otp
+	FLURM_MODEL_RUNS=10000 $(PY) -m pytest tests/otp/test_model.py
 
 bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; then what packing and unpacking messages costs
 	$(PY) -m bench

@@ -82,6 +82,7 @@ class SchedulerEngine(GenServer):
     """Turns snapshots of the cluster into start decisions."""
 
     vsn = 1
+    coalesced = (m.Changed,)
 
     def init(self, args: dict[str, Any]) -> Ok:
         config = self.system.env["config"]

@@ -33,6 +33,9 @@ from flurm.otp.supervision import (
 
 _log = structlog.get_logger(__name__)
 _FOREVER_S = float("inf")
+AT_ONCE = 32
+LOOK_S = 0.05
+PATIENCE_S = 0.5
 
 
 class Admin(msgspec.Struct, frozen=True):
@@ -159,19 +162,29 @@ class SupervisorServer(GenServer):
     def _stop(self, pids: list[Pid], spec: Child) -> list[tuple[Pid, Any]]:
         """Tell all to exit, then wait for each until the common deadline, then kill."""
         shutdown = spec.deadline_ms
-        doomed = [(pid, self._handles.pop(pid)) for pid in pids]
-        for pid, process in doomed:
-            self.system.unlink(self._process, pid)
-            if shutdown == BRUTAL:
-                self.system.kill(pid)
-            else:
-                process.put_exit(self.pid, "shutdown", from_parent=True)
+        doomed = [self._handles.pop(pid) for pid in pids]
+        self._tell_to_exit(doomed, brutal=shutdown == BRUTAL)
         deadline_s = _FOREVER_S if isinstance(shutdown, str) else self.monotonic_s() + shutdown / 1000
-        for pid, process in doomed:
+        for process in doomed:
             left_s = None if shutdown == INFINITY else max(deadline_s - self.monotonic_s(), 0)
             if shutdown != BRUTAL and not self.system.await_exit(process, left_s):
-                self.system.kill(pid)
-        return [(pid, process.reason) for pid, process in doomed]
+                self.system.kill(process.pid)
+        return [(process.pid, process.reason) for process in doomed]
+
+    def _tell_to_exit(self, doomed: list[ProcessPort], brutal: bool) -> None:
+        """Tell each; a few dozen end beside each other, more would only be in each other's way.
+
+        Those that take long hold up the others for a moment at most.
+        """
+        patience_s = PATIENCE_S
+        for number, process in enumerate(doomed):
+            self.system.unlink(self._process, process.pid)
+            if brutal:
+                self.system.kill(process.pid)
+                continue
+            if number >= AT_ONCE and patience_s > 0 and not self.system.await_exit(doomed[number - AT_ONCE], LOOK_S):
+                patience_s -= LOOK_S
+            process.put_exit(self.pid, "shutdown", from_parent=True)
 
     def _report(self, report: Report) -> None:
         name = self.name or repr(self.pid)
