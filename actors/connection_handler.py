@@ -19,7 +19,7 @@ import structlog
 from actors.net.listener import Arrival, Listener, send_all
 from actors.net.serving import Exchange, Refusal, Reply, Service
 from actors.tracer import TRACER, Span, Spans
-from flurm.otp import GenServer, NoReply, Ok, OtpError, Stop
+from flurm.otp import GenServer, NoReply, Ok, OtpError, Overloaded, Stop
 from flurm.storage.errors import StorageError
 from protocol.errors import DecodeError
 
@@ -106,6 +106,7 @@ class ConnectionHandler(GenServer):
             log.debug("client gone", peer=arrival.peer[0], reason=str(error))
         finally:
             state.served += 1
+            state.listener.served(arrival)
             connection.close()
 
     def _count(self, exchange: Exchange, duration_s: float, state: State) -> None:
@@ -124,6 +125,10 @@ class ConnectionHandler(GenServer):
         """The reply's bytes; a manager that died or a full disk is an error to the client, not to this handler."""
         try:
             return state.service.answer(exchange, self.system)
+        except Overloaded as error:
+            state.service.count_refusal("overloaded")
+            log.warning("request refused", peer=exchange.peer[0], kind="overloaded", reason=str(error))
+            return state.service.failure(exchange, error)
         except (OtpError, StorageError) as error:
             log.error("request failed", message=exchange.name, reason=str(error))
             return state.service.failure(exchange, error)

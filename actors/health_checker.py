@@ -7,6 +7,7 @@ Effects  publishes the term "health"
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 class HealthChecker(GenServer):
-    """Healthy: every needed process is there and this controller knows a leader."""
+    """Healthy: every needed process is there and this controller knows a leader. One that is overloaded is named, and
+    no reason to take the controller for ill: it works."""
 
     vsn = 1
 
@@ -56,10 +58,21 @@ class HealthChecker(GenServer):
         state |= census(self.system.terms.get("cluster"))
         if missing:
             state["missing"] = missing
+        if too_long := overloaded(self.system.processes()):
+            state["overloaded"] = too_long
         if state["status"] != before.get("status"):
             log.info("health changed", status=state["status"], missing=missing)
         self.system.terms["health"] = state
         return state
+
+
+def overloaded(processes: Iterable[Any]) -> dict[str, int]:
+    """Messages that wait for each process for which too many do; seen from outside, so that stuck ones count."""
+    return {
+        process.name or str(process.pid): process.mailbox
+        for process in processes
+        if process.mailbox > process.module.max_mailbox
+    }
 
 
 def census(cluster: Cluster | None) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class Spans(msgspec.Struct, frozen=True):
     """Cast: spans, oldest first. Who makes many sends them in batches."""
 
     spans: Sequence[Span]
+    forgotten: int = 0
+    """Older ones that were never in the ring, because too many waited for it."""
 
 
 class Recent(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class Tracer(GenServer):
     """Takes spans and hands them out."""
 
     vsn = 1
+    coalesced = (Spans,)
 
     def init(self, args: dict[str, Any]) -> Ok:
         return Ok(State(deque(maxlen=SPANS)))
@@ -66,11 +69,17 @@ class Tracer(GenServer):
                 return Reply(self.format_status(state), state)
         raise NotImplementedError(repr(request))
 
+    def coalesce(self, waiting: Spans, arrived: Spans) -> Spans:
+        """One message with the spans of both, or with as many of the newest as the ring holds."""
+        spans = (*waiting.spans, *arrived.spans)
+        surplus = max(len(spans) - SPANS, 0)
+        return Spans(spans[surplus:], waiting.forgotten + arrived.forgotten + surplus)
+
     def handle_cast(self, message: Any, state: State) -> NoReply:
         if not isinstance(message, Spans):
             raise NotImplementedError(repr(message))
         state.spans.extend(message.spans)
-        state.total += len(message.spans)
+        state.total += len(message.spans) + message.forgotten
         return NoReply(state)
 
     def format_status(self, state: State) -> Any:

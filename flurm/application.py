@@ -32,6 +32,7 @@ from actors.net.listener import Listener
 from actors.net.munge_service import MungeService
 from actors.net.replays import SharedReplayCache
 from actors.net.serving import Service
+from actors.overloads import Overloads
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
 from flurm.bridge.requests import Control
@@ -111,6 +112,8 @@ class Application:
             "scheduler_plugins": _site_plugins(config),
         }
         self.system = System(env)
+        env["overloads"] = Overloads()
+        self.system.observers.append(env["overloads"])
         env["upgrader"] = Upgrader(self.system, _loader(env["scheduler_plugins"]), __version__)
         env["service"] = Service(env, self.system.terms)
         self.system.start("supervisors.flurm_sup:SPEC", "flurm_sup")
@@ -127,6 +130,7 @@ class Application:
                 config.slurmctld_port,
                 max_message=config.max_message_size,
                 max_connections=make_room(config.max_connections),
+                max_memory=config.max_request_memory,
                 idle_s=config.connection_timeout,
             )
         except OSError as error:

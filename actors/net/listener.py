@@ -4,7 +4,8 @@ Each handler waits for the socket itself: the kernel wakes one of them for a new
 reads the request, and serves it. No bytes and no requests pass between threads. A client that has not sent its frame
 within `PATIENCE_S`, or at once when no other handler is idle, is parked: a thread of the listener watches all parked
 connections together and wakes a handler when a frame is complete. A slow or silent connection so costs a descriptor and
-nothing else; there may be `max_connections` of them, and the oldest go first when more come.
+nothing else; there may be `max_connections` of them, and the oldest go first when more come. All requests together
+hold at most `max_request_memory` bytes: beyond, the connection that holds most is closed.
 
 The listener belongs to the application, not to a handler: when handlers crash or the whole protocol tree restarts, the
 socket stays open and clients wait in its backlog.
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from actors.net.request_memory import Account, RequestMemory, largest
 from protocol.errors import DecodeError
 from protocol.frame import FrameReader
 
@@ -37,8 +39,14 @@ SWEEP_S = 1.0
 log = structlog.get_logger(__name__)
 
 
-OVERSIZED, TRUNCATED, TIMED_OUT, DISPLACED = DROPPED = "oversized", "truncated", "timed_out", "displaced"
-"""Announced too much, ended inside a request, took too long, or went to make room for others."""
+OVERSIZED, TRUNCATED, TIMED_OUT, DISPLACED, MEMORY = DROPPED = (
+    "oversized",
+    "truncated",
+    "timed_out",
+    "displaced",
+    "memory",
+)
+"""Announced too much, ended inside a request, took too long, went to make room for others, or held too many bytes."""
 
 
 class Arrival(NamedTuple):
@@ -47,6 +55,7 @@ class Arrival(NamedTuple):
     connection: socket.socket
     peer: tuple[str, int]
     data: bytes
+    account: Account
 
 
 class Counters(msgspec.Struct):
@@ -59,12 +68,13 @@ class Counters(msgspec.Struct):
     """Connections that were closed without a request, by why."""
 
 
-class _Partial:
-    """A connection whose frame is not complete."""
+class _Partial(Account):
+    """A connection whose frame is not complete, and the bytes it holds until its request is served."""
 
     __slots__ = ("began_s", "peer", "reader", "socket")
 
     def __init__(self, connection: socket.socket, peer: tuple[str, int], limit: int) -> None:
+        super().__init__()
         self.socket = connection
         self.peer = peer
         self.reader = FrameReader(limit)
@@ -75,9 +85,17 @@ class Listener:
     """A bound socket; `next` gives complete frames to whoever asks."""
 
     def __init__(
-        self, host: str, port: int, *, max_message: int, max_connections: int = 8192, idle_s: float = IDLE_S
+        self,
+        host: str,
+        port: int,
+        *,
+        max_message: int,
+        max_connections: int = 8192,
+        max_memory: int = 1 << 30,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.counters = Counters()
+        self.memory = RequestMemory(max_memory)
         self.max_message = max_message
         self._idle = 0
         self._closed = False
@@ -127,7 +145,7 @@ class Listener:
         """A parked connection has sent its frame: wake one handler for it."""
         self.counters.frames += 1
         partial.socket.settimeout(None)
-        self._complete.append(Arrival(partial.socket, partial.peer, frame))
+        self._complete.append(Arrival(partial.socket, partial.peer, frame, partial))
         os.eventfd_write(self._completed, 1)
 
     def _waiter(self) -> select.epoll:
@@ -164,7 +182,11 @@ class Listener:
         if frame is None:
             return None
         self.counters.frames += 1
-        return Arrival(connection, peer, frame)
+        return Arrival(connection, peer, frame, partial)
+
+    def served(self, arrival: Arrival) -> None:
+        """The request has been dealt with: its bytes are held no longer."""
+        self.memory.release(arrival.account)
 
     def read(self, partial: _Partial) -> bytes | None:
         """Read what has come; the frame when it is complete. Parks or drops the connection otherwise."""
@@ -172,6 +194,8 @@ class Listener:
             want = min(max(partial.reader.missing, FIRST_READ), LARGE_READ)
             try:
                 data = partial.socket.recv(want)
+                if data and not self._make_room(partial, len(data)):
+                    return None
                 if data:
                     partial.reader.feed(data)
             except (BlockingIOError, InterruptedError, TimeoutError):
@@ -189,6 +213,17 @@ class Listener:
             if frame is not None:
                 self._park.forget(partial)
                 return frame
+
+    def _make_room(self, partial: _Partial, size: int) -> bool:
+        """Count bytes that have come, and drop who holds most while they are too many; False where it was this one."""
+        while self.memory.add(partial, size):
+            size = 0
+            victim = largest([partial, *self._park.partials.copy().values()])
+            if not isinstance(victim, _Partial):
+                break
+            reason = f"it holds {victim.held} of {self.memory.held} bytes of requests, {self.memory.bound} may be"
+            self.dropped(victim, MEMORY, reason)
+        return not partial.closed
 
     def dropped(self, partial: _Partial, kind: str, reason: str) -> None:
         """Close a connection that has not sent a request, and tell why."""
@@ -244,6 +279,7 @@ class _Park:
     def drop(self, partial: _Partial) -> None:
         """Watch it no longer and close it."""
         self.forget(partial)
+        self._listener.memory.release(partial)
         with self._guard:
             partial.socket.close()
 

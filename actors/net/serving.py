@@ -3,6 +3,9 @@
 One `Service` is shared by all connection handlers; it holds no state of a request. Reads are answered here, from the
 published cluster. Writes become a call to the manager that owns them, and the handler's thread waits for the commit.
 
+Writes come in through the door (door.py); when too many stand there, or a manager has too many messages waiting, the
+client is told to come again.
+
 What a peer does wrong ends in `Refusal`, with the reply that Slurm's daemons give where they give one: a credential
 that does not hold gets an authentication error, everything else a closed connection.
 """
@@ -20,11 +23,13 @@ import msgspec
 import structlog
 
 from actors import messages as m
+from actors.net.door import Door
 from flurm.bridge import queries, replies, requests, tokens
 from flurm.bridge.show_nodes import Load
 from flurm.bridge.users import user_name
 from flurm.core.effects import Done, Rejected
-from flurm.otp import NoProcess, OtpError, Pid, SystemPort
+from flurm.otp import NoProcess, OtpError, Overloaded, Pid, SystemPort
+from flurm.raft.effects import RejectReason
 from flurm.storage.errors import StorageError, StorageFull
 from protocol.auth import Authority, CredentialError, Identity
 from protocol.codec import encode_body, message_name
@@ -39,6 +44,11 @@ CALL_TIMEOUT_S = 30.0
 POOL = "flurm_acceptor_pool"
 RESTART_TIMEOUT_S = 5.0
 RESTART_POLL_S = 0.01
+KEPT_FREE = 8
+"""So many handlers never wait for managers: they answer reads, and tell the others that the controller is busy."""
+NODE_REPORTS = frozenset({MessageType.REQUEST_COMPLETE_BATCH_SCRIPT, MessageType.MESSAGE_EPILOG_COMPLETE})
+"""A node daemon of 22.05 takes any error number as the end of the matter, and a connection that closes as a failure to
+be tried again. Of the second it expects no answer; a completion that it missed is asked for at the next heartbeat."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +101,7 @@ class Service:
         self.handlers = handlers
         self.refused: dict[str, int] = {}
         self._loads: dict[str, Load] = terms.setdefault("loads", {})
+        self.door = Door(max(handlers_max - KEPT_FREE, 1))
         self._handlers_max = handlers_max
         self._authority: Authority = env["authority"]
         self._growing = threading.Lock()
@@ -138,21 +149,30 @@ class Service:
             return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
         if call.no_reply_needed:
             _await_process(call.manager, system)
+            _check_mailbox(call.manager, system)
             system.cast(call.manager, m.Request(call.command))
             return None
         with self.blocked():
             if self.is_short() and self.grow(system):
                 self.start_spare(system, POOL)
-            reply = _ask(call.manager, m.Request(call.command), system)
+            with self.door.admitted(call.manager):
+                reply = _ask(call.manager, m.Request(call.command), system)
         if isinstance(reply, m.Unavailable):
+            if reply.reason is RejectReason.BUSY:
+                raise Overloaded(call.manager, len(self.door))
             return self._return_code(frame, _errno_of(reply))
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
 
-    def failure(self, exchange: Exchange, error: Exception) -> Reply:
-        """What a client is told when a manager did not answer, or a script could not be stored."""
+    def failure(self, exchange: Exchange, error: Exception) -> Reply | None:
+        """What a client is told when a manager did not answer, or a script could not be stored; None for a silent
+        close."""
         match error:
+            case Overloaded() if exchange.frame.msg_type in NODE_REPORTS:
+                return None
+            case Overloaded():
+                code: int = _come_again(exchange.frame.version)
             case StorageFull():
-                code: int = errno.ENOSPC
+                code = errno.ENOSPC
             case StorageError():
                 code = Errno.ESLURM_WRITING_TO_FILE
             case _:
@@ -263,6 +283,18 @@ def _ask(manager: str, request: m.Request, system: SystemPort) -> Any:
         except NoProcess:
             if time.monotonic() > deadline_s:
                 raise
+
+
+def _check_mailbox(name: str, system: SystemPort) -> None:
+    """Refuse what would be sent to a process that does not keep up. Raises Overloaded."""
+    process = system.find(name)
+    if process is not None and process.mailbox > process.module.max_mailbox:
+        raise Overloaded(name, process.mailbox)
+
+
+def _come_again(version: int) -> int:
+    """What has Slurm's commands try again: libslurm itself from 23.02 on, of older ones sbatch, salloc and srun."""
+    return int(Errno.SLURMCTLD_COMMUNICATIONS_BACKOFF) if version >= Version.V23_02 else errno.EAGAIN
 
 
 def _await_process(name: str, system: SystemPort) -> None:

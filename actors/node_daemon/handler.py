@@ -78,6 +78,7 @@ class Handler(GenServer):
             log.debug("peer gone", peer=arrival.peer[0], reason=str(error))
         finally:
             state.served += 1
+            state.listener.served(arrival)
             arrival.connection.close()
 
     def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:

@@ -352,6 +352,12 @@ class _Loader:
                 ("heartbeat_timeout",),
                 config.heartbeat_timeout,
             )
+        if config.max_request_memory < config.max_message_size:
+            raise self.file.error(
+                f"expected at least max_message_size ({config.max_message_size} bytes); lower that one as well",
+                ("max_request_memory",),
+                config.max_request_memory,
+            )
         ports = {"slurmctld_port": config.slurmctld_port, "raft_port": config.raft_port, "http_port": config.http_port}
         if config.embedded_node:
             ports["slurmd_port"] = config.slurmd.slurmd_port

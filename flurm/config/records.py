@@ -213,6 +213,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     max_message_size: int = 1 << 30
     max_connections: int = 4096
+    max_request_memory: int = 1 << 30
     connection_timeout: int = 60
     embedded_node: bool = False
 

@@ -97,6 +97,7 @@ CLUSTER = (
     Key("licenses", v.any_text, "Licenses"),
     Key("max_message_size", v.integer(1024, 1 << 30)),
     Key("max_connections", POSITIVE),
+    Key("max_request_memory", v.integer(65536)),
     Key("connection_timeout", POSITIVE),
     Key("embedded_node", v.flag),
 )

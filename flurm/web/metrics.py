@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from flurm.core.enums import JobState, NodeState
 from flurm.core.records import Cluster
 from protocol.codec import message_name
 
+OTHERS = "(others)"
 COMPLETED = ("COMPLETED",)
 FAILED = ("FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
 
@@ -97,6 +99,12 @@ def _protocol(env: dict[str, Any]) -> Iterator[Metric]:
     for kind, count in listener.counters.dropped.items():
         dropped.add_metric((kind,), count)
     yield dropped
+    memory = listener.memory
+    yield GaugeMetricFamily("flurm_request_memory_bytes", "Bytes of requests held over all connections", memory.held)
+    yield GaugeMetricFamily("flurm_request_memory_peak_bytes", "The most that were held so far", memory.peak)
+    yield GaugeMetricFamily("flurm_request_memory_limit_bytes", "The most that may be held", memory.bound)
+    yield GaugeMetricFamily("flurm_requests_inside", "Requests that wait for a manager", len(service.door))
+    yield GaugeMetricFamily("flurm_requests_inside_limit", "The most that may wait for managers", service.door.most)
 
 
 def _munge(service: MungeService | None) -> Iterator[Metric]:
@@ -133,6 +141,36 @@ def _tree(system: Any) -> Iterator[Metric]:
             mailbox.add_metric((row["name"],), row.get("mailbox", 0))
     yield restarts
     yield mailbox
+    yield from _messages(system)
+
+
+def _messages(system: Any) -> Iterator[Metric]:
+    """What the processes handle and what they do not keep up with; nameless ones are added up as `(others)`."""
+    handled: Counter[str] = Counter()
+    collapsed: Counter[str] = Counter()
+    too_long: Counter[str] = Counter()
+    for process in system.processes():
+        name = process.name or OTHERS
+        handled[name] += process.handled
+        collapsed[name] += process.collapsed
+        too_long[name] += process.mailbox > process.max_mailbox
+    overloads = system.env["overloads"].counts
+    times = {name: overloads.get(name if name != OTHERS else "", 0) for name in handled}
+    for family, counts in (
+        (
+            CounterMetricFamily("flurm_process_messages", "Messages handled since its start", labels=("process",)),
+            handled,
+        ),
+        (CounterMetricFamily("flurm_process_coalesced", "Messages that became one", labels=("process",)), collapsed),
+        (CounterMetricFamily("flurm_process_overloads", "Times its mailbox was too long", labels=("process",)), times),
+        (
+            GaugeMetricFamily("flurm_process_overloaded", "Whether its mailbox is too long", labels=("process",)),
+            too_long,
+        ),
+    ):
+        for name, count in counts.items():
+            family.add_metric((name,), count)
+        yield family
 
 
 def _flat(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
