@@ -71,7 +71,7 @@ def overloaded(processes: Iterable[Any]) -> dict[str, int]:
     return {
         process.name or str(process.pid): process.mailbox
         for process in processes
-        if process.mailbox > process.module.max_mailbox
+        if process.mailbox > process.max_mailbox
     }
 
 

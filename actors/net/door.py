@@ -40,7 +40,7 @@ class Door:
         ticket = object()
         with self._changed:
             if not self._has_place() and (self._stands_still() or not self._await_place()):
-                raise Overloaded(to, len(self))
+                raise Overloaded(f"the door to {to}", len(self))
             self._since_s[ticket] = self._clock()
         try:
             yield

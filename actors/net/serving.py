@@ -288,7 +288,7 @@ def _ask(manager: str, request: m.Request, system: SystemPort) -> Any:
 def _check_mailbox(name: str, system: SystemPort) -> None:
     """Refuse what would be sent to a process that does not keep up. Raises Overloaded."""
     process = system.find(name)
-    if process is not None and process.mailbox > process.module.max_mailbox:
+    if process is not None and process.mailbox > process.max_mailbox:
         raise Overloaded(name, process.mailbox)
 
 
