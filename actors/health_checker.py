@@ -7,11 +7,11 @@ Effects  publishes the term "health"
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import structlog
 
+from actors.backlog import overloaded
 from flurm.core.enums import JobState
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
@@ -64,15 +64,6 @@ class HealthChecker(GenServer):
             log.info("health changed", status=state["status"], missing=missing)
         self.system.terms["health"] = state
         return state
-
-
-def overloaded(processes: Iterable[Any]) -> dict[str, int]:
-    """Messages that wait for each process for which too many do; seen from outside, so that stuck ones count."""
-    return {
-        process.name or str(process.pid): process.mailbox
-        for process in processes
-        if process.mailbox > process.max_mailbox
-    }
 
 
 def census(cluster: Cluster | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from actors import messages as m
+from actors.backlog import keeps_up
 from flurm.core import commands as c
 from flurm.core import submission
 from flurm.core.deadlines import due
@@ -95,7 +96,8 @@ class JobManager(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
             case "clock":
-                self._look_at_the_clock(int(self.now_s()))
+                if keeps_up(self.system, CONSENSUS):
+                    self._look_at_the_clock(int(self.now_s()))
                 self._collect_blobs(state)
                 self.send_after(CLOCK_S, "clock")
             case m.NodeRequest():

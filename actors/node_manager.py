@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from actors import messages as m
+from actors.backlog import keeps_up
 from actors.net import agent
 from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
@@ -158,7 +159,9 @@ class NodeManager(GenServer):
         if node is None or node.state is NodeState.DOWN:
             return
         down = failures >= self.system.env["config"].node_down_threshold
-        if failures == 1 or down:
+        if not keeps_up(self.system, CONSENSUS):
+            state.failures[name] = failures - 1  # the next heartbeat counts it again
+        elif failures == 1 or down:
             self.cast(CONSENSUS, m.propose(c.NodesMissing(now_s=int(self.now_s()), names=(name,), down=down)))
 
     def _beat(self, state: State) -> None:

@@ -26,13 +26,13 @@ import structlog
 import flurm.bridge.configure as configure
 import flurm.node.daemon as node_daemon
 from actors import messages as m
+from actors.backlog import Overloads
 from actors.net import agent
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.munge_service import MungeService
 from actors.net.replays import SharedReplayCache
 from actors.net.serving import Service
-from actors.overloads import Overloads
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
 from flurm.bridge.requests import Control

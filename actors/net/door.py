@@ -34,13 +34,24 @@ class Door:
     def __len__(self) -> int:
         return len(self._since_s)
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether all places are taken and none will be free soon."""
+        with self._changed:
+            return not self._has_place() and self._stands_still()
+
+    def check(self, to: str) -> None:
+        """Turn a request away before anything is done for it, where it would be later. Raises Overloaded."""
+        if self.is_shut:
+            raise self._refusal(to)
+
     @contextlib.contextmanager
     def admitted(self, to: str) -> Iterator[None]:
         """Wait inside for the process `to`. Raises Overloaded."""
         ticket = object()
         with self._changed:
             if not self._has_place() and (self._stands_still() or not self._await_place()):
-                raise Overloaded(f"the door to {to}", len(self))
+                raise self._refusal(to)
             self._since_s[ticket] = self._clock()
         try:
             yield
@@ -48,6 +59,9 @@ class Door:
             with self._changed:
                 del self._since_s[ticket]
                 self._changed.notify()
+
+    def _refusal(self, to: str) -> Overloaded:
+        return Overloaded(f"the door to {to}", len(self))
 
     def _has_place(self) -> bool:
         return len(self) < self.most

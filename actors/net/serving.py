@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from actors import backlog
 from actors import messages as m
 from actors.net.door import Door
 from flurm.bridge import queries, replies, requests, tokens
@@ -46,6 +47,8 @@ RESTART_TIMEOUT_S = 5.0
 RESTART_POLL_S = 0.01
 KEPT_FREE = 8
 """So many handlers never wait for managers: they answer reads, and tell the others that the controller is busy."""
+SUBMISSIONS = frozenset({MessageType.REQUEST_SUBMIT_BATCH_JOB, MessageType.REQUEST_SUBMIT_BATCH_HET_JOB})
+"""These are turned away before their scripts are stored."""
 NODE_REPORTS = frozenset({MessageType.REQUEST_COMPLETE_BATCH_SCRIPT, MessageType.MESSAGE_EPILOG_COMPLETE})
 """A node daemon of 22.05 takes any error number as the end of the matter, and a connection that closes as a failure to
 be tried again. Of the second it expects no answer; a completion that it missed is asked for at the next heartbeat."""
@@ -135,6 +138,8 @@ class Service:
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
             return self._reply(frame, *found)
+        if frame.msg_type in SUBMISSIONS:
+            self.door.check("jobs")
         call = requests.to_call(frame.msg_type, exchange.record, context)
         if call is None:
             self.count_refusal("not_served")
@@ -149,7 +154,7 @@ class Service:
             return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
         if call.no_reply_needed:
             _await_process(call.manager, system)
-            _check_mailbox(call.manager, system)
+            backlog.check(system, call.manager)
             system.cast(call.manager, m.Request(call.command))
             return None
         with self.blocked():
@@ -283,13 +288,6 @@ def _ask(manager: str, request: m.Request, system: SystemPort) -> Any:
         except NoProcess:
             if time.monotonic() > deadline_s:
                 raise
-
-
-def _check_mailbox(name: str, system: SystemPort) -> None:
-    """Refuse what would be sent to a process that does not keep up. Raises Overloaded."""
-    process = system.find(name)
-    if process is not None and process.mailbox > process.max_mailbox:
-        raise Overloaded(name, process.mailbox)
 
 
 def _come_again(version: int) -> int:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from actors import messages as m
-from actors.health_checker import overloaded
+from actors.backlog import overloaded
 from actors.net import rpc
 from actors.net.door import STANDS_STILL_S, Door
 from actors.net.listener import Listener
@@ -232,9 +232,19 @@ def held(cluster, process):
         cluster.evaluate(f'sys.resume("{process}")')
 
 
+def blobs(cluster):
+    """How many bytes of scripts and environments are stored."""
+    return sum(path.stat().st_size for path in (cluster.state_dir / "blobs").rglob("*") if path.is_file())
+
+
 def pile_up(cluster, process):
     """More messages than may wait, of a kind that the process ignores."""
     cluster.evaluate(f'len([system.info("{process}", number) for number in range(11_000)])')
+
+
+def shut(cluster):
+    """Whether who comes now is turned away at once."""
+    return cluster.evaluate('system.env["service"].door.is_shut')
 
 
 @contextlib.contextmanager
@@ -246,6 +256,7 @@ def full_house(cluster, clients):
             names = [f"inside-{number}-{time.monotonic_ns()}" for number in range(INSIDE)]
             waiting = [pool.submit(clients.submit, "true", name=name, priority=0) for name in names]
             cluster.await_that("all are inside", lambda: cluster.metric("flurm_requests_inside") == INSIDE)
+            cluster.await_that("nothing moves", lambda: shut(cluster))
             yield outcomes
         outcomes += [(future.result(), name) for future, name in zip(waiting, names, strict=True)]
 
@@ -254,11 +265,13 @@ def test_who_comes_to_a_full_house_is_told_to_come_again_and_no_acknowledged_job
     old = Client(cluster.address, cluster.signer, Version.V22_05)
     refused = cluster.metric("flurm_protocol_refused_total", kind="overloaded")
     with full_house(cluster, cluster.client) as outcomes:
+        stored = blobs(cluster)
         codes = []
         for client in (cluster.client, old):
             with pytest.raises(Refused) as refusal:
-                client.submit("true", name="turned-away", timeout_s=5)
+                client.submit(f"true # {client.version}", name="turned-away", timeout_s=5)
             codes.append(refusal.value.code)
+        assert blobs(cluster) == stored, "nothing is kept of what is turned away"
         assert codes == [Errno.SLURMCTLD_COMMUNICATIONS_BACKOFF, BUSY]
 
         began_s = time.monotonic()
