@@ -181,6 +181,10 @@ def test_overrides_beat_the_file_and_are_checked_alike(tmp_path):
             "[flurm]\nraft_heartbeat_interval = 200\n",
             "2: raft_heartbeat_interval = 200: expected less than raft_election_timeout (150 ms)",
         ),
+        (
+            "[flurm]\nmax_message_size = 200000\nmax_request_memory = 100000\n",
+            "3: max_request_memory = 100000: expected at least max_message_size (200000 bytes); lower that one as well",
+        ),
         ("[flurm]\nraft_port = 6817\n", "2: raft_port = 6817: expected another port than slurmctld_port"),
         (
             '[flurm]\n[[flurm.partitions]]\nname = "a"\n[[flurm.partitions]]\nname = "b"\nmax_tme = 1\n',

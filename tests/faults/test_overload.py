@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from actors import messages as m
-from actors.backlog import overloaded
+from actors.backlog import FEW, overloaded
+from actors.job_manager import JobManager
 from actors.net import rpc
 from actors.net.door import STANDS_STILL_S, Door
 from actors.net.listener import Listener
@@ -24,7 +25,7 @@ from actors.scheduler_engine import SchedulerEngine
 from actors.tracer import SPANS, TRACER, Recent, Span, Spans, Tracer
 from flurm.bridge.show_stats import Counters
 from flurm.core.records import Cluster
-from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, GenServer, Ok, Overloaded, Reply, Supervisor, System, debug
+from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, GenServer, NoReply, Ok, Overloaded, Reply, Supervisor, System, debug
 from flurm.sched.plan import Plan
 from protocol.constants import MessageType
 from protocol.errno import Errno
@@ -106,6 +107,32 @@ def test_a_process_that_stands_still_with_too_long_a_mailbox_is_seen_from_outsid
     for _ in range(30):
         system.info("stuck", "hello")
     assert overloaded(system.processes())["stuck"] >= 30
+
+
+class LateConsensus(GenServer):
+    def handle_cast(self, message, state):
+        self.system.env["proposed"].put(message)
+        return NoReply(state)
+
+
+def test_what_the_clock_finds_does_not_pile_up_before_a_consensus_that_lags(system, monkeypatch):
+    late = SimpleNamespace(timed_out=(7,), past_deadline=(), purgeable=(), wake=False)
+    monkeypatch.setattr("actors.job_manager.due", lambda cluster, now_s: late)
+    system.env["proposed"] = queue.SimpleQueue()
+    system.terms["cluster"] = Cluster()
+    system.start(Supervisor(children=(Child("flurm_consensus", LateConsensus), Child("flurm_job_manager", JobManager))))
+    consensus = system.find("flurm_consensus")
+    debug.suspend(system, "flurm_consensus")
+    for _ in range(3 * FEW):
+        system.info("flurm_job_manager", "clock")
+    _wait_until(lambda: system.find("flurm_job_manager").mailbox == 0)
+    assert FEW <= consensus.mailbox <= FEW + 3
+    debug.resume(system, "flurm_consensus")
+    _wait_until(lambda: consensus.mailbox == 0)
+    while not system.env["proposed"].empty():
+        system.env["proposed"].get()
+    system.info("flurm_job_manager", "clock")
+    assert system.env["proposed"].get(timeout=10).token.command.ids == (7,)
 
 
 def test_who_comes_to_a_full_door_waits_for_a_place():
