@@ -266,7 +266,7 @@ def blobs(cluster):
 
 def pile_up(cluster, process):
     """More messages than may wait, of a kind that the process ignores."""
-    cluster.evaluate(f'len([system.info("{process}", number) for number in range(11_000)])')
+    cluster.evaluate(f'len([system.info("{process}", number) for number in range(13_000)])')
 
 
 def shut(cluster):
@@ -358,10 +358,10 @@ def test_a_mailbox_that_is_too_long_shows_in_health_and_metrics(cluster):
         pile_up(cluster, "flurm_tracer")
         health = cluster.ask_http("/health")
         assert health["status"] == "healthy"
-        assert health["overloaded"]["flurm_tracer"] >= 11_000
+        assert health["overloaded"]["flurm_tracer"] >= 13_000
         assert cluster.metric("flurm_process_overloaded", process="flurm_tracer") == 1
-        assert cluster.metric("flurm_process_mailbox", process="flurm_tracer") >= 11_000
+        assert cluster.metric("flurm_process_mailbox", process="flurm_tracer") >= 13_000
     cluster.await_that("it has caught up", lambda: "overloaded" not in cluster.ask_http("/health"))
     assert cluster.metric("flurm_process_overloads_total", process="flurm_tracer") >= 1
-    assert cluster.metric("flurm_process_messages_total", process="flurm_tracer") >= 11_000
+    assert cluster.metric("flurm_process_messages_total", process="flurm_tracer") >= 13_000
     assert cluster.metric("flurm_process_overloaded", process="flurm_tracer") == 0
