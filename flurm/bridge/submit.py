@@ -19,7 +19,7 @@ from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
 from protocol.constants import NO_VAL, JobFlag
-from protocol.hostlist import HostlistError, expand, fold
+from protocol.hostlist import HostlistError, expand, fold_sorted
 from protocol.messages import JobDescription
 
 __all__ = ["MAX_SCRIPT_BYTES", "spec_of", "submit"]
@@ -131,7 +131,7 @@ def _fold_nodes(fields: dict[str, object]) -> Rejected | None:
         if seen.intersection(names):
             return Rejected(Refusal.INVALID_NODE_NAME)
         seen.update(names)
-        fields[field] = fold(names)
+        fields[field] = fold_sorted(set(names))
     return None
 
 

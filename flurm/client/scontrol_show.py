@@ -17,7 +17,7 @@ from flurm.client.show_cluster import node_text, partition_text, partitions_of
 from flurm.client.show_config import config_lines
 from flurm.client.show_job import job_text, step_text, threads_per_core
 from protocol.constants import NO_VAL, MessageType, ShowFlag
-from protocol.hostlist import HostlistError, expand, fold
+from protocol.hostlist import HostlistError, expand, fold, fold_sorted
 from protocol.messages import (
     BuildInfoResponse,
     JobIdRequest,
@@ -231,15 +231,10 @@ def _hostlist(*, in_order: bool) -> Callable[[str | None], int]:
             with open(text) as file:
                 text = ",".join(file.read().split())
         names = _expanded(text)
-        print(fold(sorted(names, key=_natural) if in_order else names))
+        print(fold_sorted(names) if in_order else fold(names))
         return 0
 
     return command
-
-
-def _natural(name: str) -> tuple[str, int]:
-    prefix = name.rstrip("0123456789")
-    return prefix, int(name[len(prefix) :] or 0)
 
 
 def _daemons(which: str | None) -> int:

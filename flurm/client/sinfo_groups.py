@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from protocol.constants import NodeState, NodeStateFlag
-from protocol.hostlist import expand, fold
+from protocol.hostlist import expand, fold_sorted
 from protocol.messages import NodeInfo, PartitionInfo
 
 __all__ = ["Group", "group_nodes", "sort_groups"]
@@ -31,7 +31,7 @@ class Group(msgspec.Struct):
     @property
     def names(self) -> str:
         """The nodes as a host list."""
-        return fold(node.name or "" for node in self.nodes)
+        return fold_sorted(node.name or "" for node in self.nodes)
 
     def least_and_most(self, value: Callable[[NodeInfo], float]) -> tuple[float, float]:
         """The range of a number over the nodes."""

@@ -26,7 +26,7 @@ from flurm.client.queue_filter import (
 from flurm.client.squeue_fields import JOB_LETTERS, JOB_WORDS, STEP_LETTERS, STEP_WORDS, View
 from flurm.client.texts import clock
 from protocol.constants import NO_VAL, JobState, MessageType, ShowFlag
-from protocol.hostlist import expand, fold
+from protocol.hostlist import expand, fold_sorted
 from protocol.messages import (
     JobIdRequest,
     JobInfo,
@@ -262,4 +262,4 @@ def _check_nodes(names: set[str], controller: Controller) -> None:
         raise CommandError(f"slurm_load_node error: {error}") from error
     missing = names - {node.name for node in known}
     if missing:
-        raise CommandError(f"squeue: error: Invalid node name {fold(sorted(missing))}")
+        raise CommandError(f"squeue: error: Invalid node name {fold_sorted(missing)}")
