@@ -82,7 +82,7 @@ class Handler(GenServer):
             arrival.connection.close()
 
     def _reply(self, arrival: Arrival, frame: Frame, state: State) -> None:
-        response, identity, fan_out = self._answer(frame, arrival.peer[0], state)
+        response, identity, fan_out = self._answer(arrival, frame, state)
         others = fan_out.collect() if fan_out is not None else []
         self.ensure_alive()
         if response is not None:
@@ -97,17 +97,17 @@ class Handler(GenServer):
             )
             send_all(arrival.connection, (data,), SEND_TIMEOUT_S)
 
-    def _answer(self, frame: Frame, peer: str, state: State) -> tuple[Response | None, Identity, FanOut | None]:
+    def _answer(self, arrival: Arrival, frame: Frame, state: State) -> tuple[Response | None, Identity, FanOut | None]:
         """Our own answer, whom it is for, and the further nodes that are working on theirs meanwhile."""
         identity, fan_out = NOBODY, None
         name = message_name(frame.msg_type)
         try:
-            identity = state.authority.identify(frame, time.time(), peer)
+            identity = state.authority.identify(frame, time.time(), arrival.peer[0])
             record = decode_body(frame.msg_type, frame.body, frame.version, trailing=True)
             log.debug("request", message=name, uid=identity.uid)
             if frame.forward is not None and frame.forward.nodes:
                 settings = self.system.env["settings"]
-                fan_out = FanOut(frame, settings.node_addresses, settings.port)
+                fan_out = FanOut(frame, arrival.peer, settings)
             return answer(Exchange(frame, identity, record), self.system), identity, fan_out
         except (CredentialError, DecodeError) as error:
             log.warning("request refused", message=name, reason=str(error))

@@ -5,9 +5,12 @@ import time
 import pytest
 
 from actors.net import rpc
+from actors.node_daemon.forward import FanOut
+from actors.node_daemon.settings import Settings
 from protocol.constants import MessageType
+from protocol.errors import DecodeError
 from protocol.exchange import make_request
-from protocol.frame import Forward
+from protocol.frame import Forward, Frame
 from tests.node_daemon.conftest import Cluster, free_port
 
 
@@ -53,3 +56,11 @@ def test_a_node_that_is_not_there_is_named_and_those_behind_it_are_asked(cluster
         "n3": MessageType.RESPONSE_FORWARD_FAILED,
         "n4": MessageType.RESPONSE_FORWARD_FAILED,
     }
+
+
+@pytest.mark.parametrize("nodes", ("n[1-", "n[0-65535],x"))
+def test_a_list_that_is_none_or_too_long_is_refused_before_anybody_is_asked(nodes):
+    settings = Settings(node_name="m", hostname="m", spool_dir="", controllers=())
+    frame = Frame(MessageType.REQUEST_PING, forward=Forward(nodes, count=1))
+    with pytest.raises(DecodeError, match=r"forward\.nodes"):
+        FanOut(frame, ("127.0.0.1", 1), settings)
