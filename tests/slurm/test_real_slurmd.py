@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from protocol.constants import MessageType
 from tests.slurm.flurm_cluster import start_flurm
 from tests.slurm.real_slurmd import await_job, await_node, await_text, field, start_real_slurmd, submit
-from tests.slurm.sandbox import Sandbox
+from tests.slurm.sandbox import MUNGE_KEY, Sandbox
 from tests.slurm.slurm_conf import slurm_conf
 from tests.slurm.test_clients import why_not
 
@@ -144,3 +148,28 @@ def test_a_job_requeued_from_real_slurmd_runs_there_again(sandbox: Sandbox) -> N
     assert field(sandbox, job, "JobState") == "RUNNING"
     assert sandbox.run(f"scancel {job}", "alice").exit == 0
     await_node(sandbox, "n3")
+
+
+def ping_through(sandbox: Sandbox, port: int, nodes: str, width: int) -> dict[str, int]:
+    """What a ping with these further nodes brings back, by node."""
+    script = Path(__file__).with_name("ping_tree.py")
+    outcome = sandbox.run([sys.executable, str(script), MUNGE_KEY, str(port), nodes, str(width)])
+    assert outcome.exit == 0, outcome.stderr
+    found: dict[str, int] = json.loads(outcome.stdout)
+    return found
+
+
+@pytest.mark.parametrize("width", (1, 2, 16))
+@pytest.mark.parametrize(("port", "behind"), ((17001, "n3,n2,n4"), (17003, "n1,n4,n2")))
+def test_a_request_travels_through_slurms_and_flurms_nodes_in_turn(
+    sandbox: Sandbox, port: int, behind: str, width: int
+) -> None:
+    answers = ping_through(sandbox, port, behind, width)
+    assert answers == dict.fromkeys(("", *behind.split(",")), MessageType.RESPONSE_PING_SLURMD)
+
+
+@pytest.mark.parametrize("port", (17001, 17003))
+def test_flurmd_names_a_missing_node_as_slurmd_does(sandbox: Sandbox, port: int) -> None:
+    answers = ping_through(sandbox, port, "n9,n2,n4", 1)
+    assert answers.pop("n9") == MessageType.RESPONSE_FORWARD_FAILED
+    assert answers == dict.fromkeys(("", "n2", "n4"), MessageType.RESPONSE_PING_SLURMD)
