@@ -8,10 +8,12 @@ the nodes behind it in the header; it answers for all of its branch, its own ans
 requests to send now; when `is_done`, `answers` has exactly one item for each node. It never has more than `MAX_AT_ONCE`
 requests under way, and sends each node at most one request of its own.
 
-Seen with libslurm 22.05 and 24.11 (nodes that only listen, trees of width 2, 3 and 5 and up to 30 nodes):
+Seen with libslurm 22.05 and 24.11 (nodes that only listen, trees of width 2, 3 and 5, up to 30 nodes) and slurmd 22.05:
 - 22.05 fills branch after branch: first a head and `tree_width` nodes behind it each, then rounds of `tree_width` more.
 - 24.11 makes branches as equal as it can, longer ones first, and gives the tree twice the message timeout per level.
-- Where a head fails, 22.05 asks each node behind it directly. So does this module.
+- Where a head fails, the sender of 22.05 asks each node behind it directly; its slurmd as a relay makes the next node
+  the head of those that are left. So does this module, for a few heads: then a relay asks the others directly, too.
+- slurmd 22.05 hands on with time 0 and width 0: the next node is to use its own.
 - The first relay puts the address that it was called from into `orig_addr`; further ones keep it.
 """
 
@@ -33,6 +35,7 @@ from protocol.wire import Address
 __all__ = [
     "MAX_AT_ONCE",
     "MAX_NODES",
+    "MOST_HEADS",
     "FanOut",
     "Send",
     "branches",
@@ -48,6 +51,8 @@ LONGEST_TIMEOUT_MS = 600_000
 MAX_NODES = 0xFFFF
 """The header counts further nodes in 16 bits."""
 MAX_AT_ONCE = 64
+MOST_HEADS = 4
+"""So many heads of a branch may fail before a relay asks those behind them one by one."""
 _OWN_SHARE = 10
 """A hop keeps one part in so many of its time for its own answer, where the header does not tell the depth."""
 
@@ -63,6 +68,7 @@ class Send(NamedTuple):
 class _Branch(NamedTuple):
     head: str
     behind: Sequence[str]
+    heads_failed: int = 0
 
 
 def branches(nodes: Sequence[str], width: int, version: int) -> list[Sequence[str]]:
@@ -181,12 +187,16 @@ class FanOut:
         return self._next(now_s)
 
     def failed(self, head: str, now_s: float) -> list[Send]:
-        """A head was not reached or did not reply: it has failed, and those behind it are asked one by one."""
+        """A head was not reached or did not reply: it has failed, and those behind it are asked in another way."""
         branch = self._under_way.pop(head, None)
         if branch is None:
             return []
         self._give_up([head])
-        self._waiting.extend(_Branch(name, ()) for name in branch.behind)
+        heads_failed = branch.heads_failed + 1
+        if self._is_relay and branch.behind and heads_failed < MOST_HEADS:
+            self._waiting.append(_Branch(branch.behind[0], branch.behind[1:], heads_failed))
+        else:
+            self._waiting.extend(_Branch(name, ()) for name in branch.behind)
         return self._next(now_s)
 
     def expired(self) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.constants import MessageType
-from protocol.forward import MAX_AT_ONCE, MAX_NODES, FanOut, Send, branches, depth, first_header, onward
+from protocol.forward import MAX_AT_ONCE, MAX_NODES, MOST_HEADS, FanOut, Send, branches, depth, first_header, onward
 from protocol.frame import Forward, Frame, RetItem, decode_frame, encode_frame
 from protocol.hostlist import expand
 from protocol.versions import Version
@@ -133,7 +133,23 @@ def test_the_answers_of_a_branch_are_those_of_its_head_and_those_behind_it():
     assert machine.answers[-1] == RetItem("n2", FAILED, 1001)
 
 
-def test_those_behind_a_head_that_fails_are_asked_directly():
+def test_a_relay_makes_the_next_node_the_head_as_slurmd_does():
+    machine = relay("n[1-4]", timeout_ms=20_000, tree_width=1, version=OLD)
+    machine.start(0.0)
+    (send,) = machine.failed("n1", 1.0)
+    assert (send.node, send.forward.nodes, send.forward.count) == ("n2", "n[3-4]", 2)
+
+
+def test_a_relay_that_has_lost_several_heads_asks_the_others_directly():
+    machine = relay("n[1-9]", timeout_ms=20_000, tree_width=1, version=OLD)
+    sends = machine.start(0.0)
+    for _ in range(MOST_HEADS):
+        assert len(sends) == 1
+        sends = machine.failed(sends[0].node, 1.0)
+    assert [(send.node, send.forward) for send in sends] == [(f"n{index}", None) for index in range(5, 10)]
+
+
+def test_those_behind_a_head_that_fails_are_asked_by_a_sender_directly():
     machine = sender(8, version=OLD)
     machine.start(0.0)
     asked = machine.failed("n1", 1.0)
