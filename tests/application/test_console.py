@@ -74,11 +74,11 @@ def test_a_job_that_waits_is_explained(config):
 
 def test_a_drained_controller_refuses_jobs_until_it_is_resumed(config):
     assert "no new jobs are taken: backup" in flurm("drain", "--reason", "backup", config=config).stdout
-    refused = flurm("sbatch", "--wrap", "true", config=config)
+    refused = flurm("sbatch", "-o", "/dev/null", "--wrap", "true", config=config)
     assert (refused.returncode, "System submissions disabled" in refused.stderr) == (1, True)
     assert "no: backup" in evaluated(config, "status()")
     assert flurm("resume", config=config).returncode == 0
-    assert flurm("sbatch", "--wrap", "true", config=config).returncode == 0
+    assert flurm("sbatch", "-o", "/dev/null", "--wrap", "true", config=config).returncode == 0
 
 
 def test_log_levels_change_for_a_module_and_back(config):
