@@ -191,6 +191,8 @@ class Writer:
 
 
 class UnpackWriter(Writer):
+    """Writes `unpack(_d, _o)`: a record and the offset behind it, from bytes at an offset."""
+
     verb = "unpack"
 
     def function(self, entries: tuple[Entry, ...]) -> None:
@@ -361,6 +363,8 @@ class UnpackWriter(Writer):
 
 
 class PackWriter(Writer):
+    """Writes `pack(_r, _b)`: a record's bytes, appended to a bytearray."""
+
     verb = "pack"
 
     def __init__(self, *arguments: Any, **helpers: Any) -> None:
