@@ -33,7 +33,7 @@ from flurm.bridge.show_stats import Counters
 from flurm.config.records import Config
 from flurm.core.records import Cluster
 from protocol import versions
-from protocol.auth import Identity, Signer
+from protocol.auth import Authority, Identity, Signer
 from protocol.codec import decode_body, encode_body
 from protocol.constants import MessageType
 from protocol.frame import Frame, decode_frame
@@ -137,7 +137,7 @@ class Controller:
 
     def __init__(self, cluster: Cluster, version: Version) -> None:
         env: dict[str, Any] = {
-            "signer": Signer(KEY, 0, 0),
+            "authority": Authority(Signer(KEY, 0, 0)),
             "store": _NoStore(),
             "config": Config(),
             "counters": Counters(),
