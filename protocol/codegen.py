@@ -77,6 +77,7 @@ class Writer:
             "_write_address": wire.write_address,
             "_read_real": wire.read_real,
             "_count": _count,
+            "_flags": _flags,
             "_wrong_count": _wrong_count,
             **helpers,
         }
@@ -166,7 +167,7 @@ class Writer:
         """The expression with field names replaced by what holds their values here."""
         tree = ast.parse(text, mode="eval")
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Name) or node.id == "_i":
+            if not isinstance(node, ast.Name):
                 continue
             if node.id in EXPRESSION_NAMES:
                 self.names[f"_x_{node.id}"] = EXPRESSION_NAMES[node.id]
@@ -191,8 +192,6 @@ class Writer:
 
 
 class UnpackWriter(Writer):
-    """Writes `unpack(_d, _o)`: a record and the offset behind it, from bytes at an offset."""
-
     verb = "unpack"
 
     def function(self, entries: tuple[Entry, ...]) -> None:
@@ -258,9 +257,9 @@ class UnpackWriter(Writer):
                 self.put(f"(_n,) = _u{count.width * 8}(_d, _o)", served)
                 self.put(f"_o += {count.width}")
                 self._elements(target, of, served)
-            case Repeat(of=of, count=count_text, absent_if=absent_if):
+            case Repeat(of=of, count=count_text, absent=absent):
                 self.put(f"_n = {self.expression(count_text)}", served)
-                self._elements(target, of, served, absent_if)
+                self._elements(target, of, served, absent)
             case Chain():
                 self._chain(target, wire_type, served)
             case Body(type_field=type_field, version_field=version_field):
@@ -335,18 +334,20 @@ class UnpackWriter(Writer):
         with self.indented():
             self._elements(target, of, served)
 
-    def _elements(self, target: str, of: WireType, served: str, absent_if: str | None = None) -> None:
+    def _elements(self, target: str, of: WireType, served: str, absent: str | None = None) -> None:
         """Read `_n` elements into a list."""
         if target == "_v":
             raise SchemaError(f"{self.record.__name__}.{served}: lists of lists are not spelled out, name a record")
-        smallest = 0 if absent_if else minimum_size(of, self.version)
-        if not absent_if:
-            self.put(f"_count(_n, {max(smallest, 1)}, _d, _o)", served)
+        present = "_n"
+        if absent:
+            self.put(f"_f = _flags({self.expression(absent)})", served)
+            present = "_n - _f.count('1', 0, _n)"
+        self.put(f"_count({present}, {max(minimum_size(of, self.version), 1)}, _d, _o)", served)
         self.put(f"{target} = []")
         self.put("for _i in _range(_n):")
         with self.indented():
-            if absent_if:
-                self.put(f"if {self.expression(absent_if)}:", served)
+            if absent:
+                self.put("if _f[_i:_i + 1] == '1':")
                 self.put(f"    {target}.append(None)")
                 self.put("    continue")
             self.value("_v", of, f"{served}[]")
@@ -363,8 +364,6 @@ class UnpackWriter(Writer):
 
 
 class PackWriter(Writer):
-    """Writes `pack(_r, _b)`: a record's bytes, appended to a bytearray."""
-
     verb = "pack"
 
     def __init__(self, *arguments: Any, **helpers: Any) -> None:
@@ -445,11 +444,11 @@ class PackWriter(Writer):
                 self.put(f"_l = {source} or ()")
                 self.piece(f"_p{count.width * 8}(_len(_l))", served)
                 self._elements(of, served)
-            case Repeat(of=of, count=count_text, absent_if=absent_if):
+            case Repeat(of=of, count=count_text, absent=absent):
                 self.put(f"_l = {source}")
                 self.put(f"if _len(_l) != {self.expression(count_text)}:", served)
                 self.put(f"    _wrong_count(_len(_l), {self.expression(count_text)}, {count_text!r})", served)
-                self._elements(of, served, absent_if)
+                self._elements(of, served, absent)
             case Chain():
                 self._chain(source, wire_type, served)
             case Body(type_field=type_field, version_field=version_field):
@@ -507,11 +506,12 @@ class PackWriter(Writer):
             self.piece("_p32(_len(_l))", served)
             self._elements(of, served)
 
-    def _elements(self, of: WireType, served: str, absent_if: str | None = None) -> None:
+    def _elements(self, of: WireType, served: str, absent: str | None = None) -> None:
         """Append the elements of `_l`; a record may be there as bytes."""
-        if absent_if:
+        if absent:
+            self.put(f"_f = _flags({self.expression(absent)})", served)
             self.put("for _i, _v in enumerate(_l):")
-            self.put(f"    if {self.expression(absent_if)}:", served)
+            self.put("    if _f[_i:_i + 1] == '1':")
             self.put("        continue")
         else:
             self.put("for _v in _l:")
@@ -538,6 +538,11 @@ def _count(count: int, smallest: int, data: bytes, offset: int) -> None:
     """Refuse a count that cannot be true before it is believed."""
     if count * smallest > len(data) - offset:
         raise ValueError(f"{count} elements announced, {len(data) - offset} bytes left")
+
+
+def _flags(bitmap: wire.Bits | None) -> str:
+    """The bits as text, lowest first: looking at one of them does not cost a pass over all."""
+    return "" if bitmap is None else format(bitmap.mask, "b")[::-1]
 
 
 def _wrong_count(given: int, expected: int, name: str) -> None:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 from protocol import versions, wire
 from protocol.codegen import PackWriter, UnpackWriter, Writer
-from protocol.layout import SchemaError, minimum_size, names, resolve
-from protocol.schema import BODIES, Entry, Field, Record, Scalar, WireType, double
+from protocol.layout import SchemaError, fields, minimum_size, names, resolve
+from protocol.schema import BODIES, Body, Entry, Field, Record, Scalar, WireType, double
 
 __all__ = ["Codec", "SchemaError", "compiled", "locate", "minimum_size", "read_so_far", "resolve"]
 
@@ -145,10 +145,10 @@ def _compile(record: type[Record], version: int) -> Codec:
 
 
 def _check(record: type[Record], entries: tuple[Entry, ...]) -> None:
-    fields = set(record.__struct_fields__)
+    own = set(record.__struct_fields__)
     seen: set[str] = set()
     for name in names(entries):
-        if name not in fields:
+        if name not in own:
             raise SchemaError(f"{record.__name__}.WIRE has {name}, the record has not")
         if name in seen:
             raise SchemaError(f"{record.__name__}.WIRE has {name} twice in one version")
@@ -167,7 +167,11 @@ def _body_codec(number: int, version: int) -> Codec:
     if number not in BODIES:
         raise ValueError(f"message {number} has no layout")
     record = BODIES[number]
-    return _EMPTY if record is None else _in_version(record, version)
+    if record is None:
+        return _EMPTY
+    if any(isinstance(field.type, Body) for field in fields(record.WIRE)):
+        raise ValueError(f"message {number} cannot be inside another message")
+    return _in_version(record, version)
 
 
 _EMPTY = Codec(lambda data, offset: (None, offset), lambda record, out: None)

@@ -172,10 +172,8 @@ def decode_frame(data: bytes | memoryview) -> Frame:
         frame, offset, body_length = _read_header(data)
         if not frame.flags & _NO_AUTH:
             frame.auth, offset = _read_auth(data, offset)
-    except (StructError, IndexError) as error:
+    except StructError as error:
         raise DecodeError("frame", "header", len(data), "the frame ends too early") from error
-    except ValueError as error:
-        raise DecodeError("frame", "header", None, str(error)) from error
     if body_length != len(data) - offset:
         reason = f"{body_length} bytes announced, {len(data) - offset} left"
         raise DecodeError("frame", "body_length", offset, reason)
@@ -198,10 +196,13 @@ def _read_header(data: bytes) -> tuple[Frame, int, int]:
         frame.forward, offset = _read_forward(data, offset, version, flags, forwards)
     (count,) = _U16.unpack_from(data, offset)
     offset += 2
-    for _ in range(count):
-        item, offset = _read_ret(data, offset, version)
+    for index in range(count):
+        item, offset = _read_ret(data, offset, version, f"ret_list[{index}].node_name")
         frame.ret_list.append(item)
-    frame.orig_addr, offset = read_address(data, offset)
+    try:
+        frame.orig_addr, offset = read_address(data, offset)
+    except ValueError as error:
+        raise DecodeError("frame", "orig_addr", offset, str(error)) from error
     return frame, offset, body_length
 
 
@@ -219,12 +220,12 @@ def _write_header(out: bytearray, frame: Frame) -> None:
 
 
 def _read_forward(data: bytes, offset: int, version: int, flags: int, count: int) -> tuple[Forward, int]:
-    nodes, offset = _read_text(data, offset)
+    nodes, offset = _read_text(data, offset, "forward.nodes")
     timeout_ms, tree_width = _FORWARD.unpack_from(data, offset)
     offset += _FORWARD.size
     forward = Forward(nodes, timeout_ms, tree_width, count=count)
     if version >= Version.V23_11 and flags & _ADDRS:
-        forward.net_cred, offset = _read_text(data, offset)
+        forward.net_cred, offset = _read_text(data, offset, "forward.net_cred")
     if version >= Version.V24_11:
         (forward.tree_depth,) = _U16.unpack_from(data, offset)
         offset += 2
@@ -240,9 +241,9 @@ def _write_forward(out: bytearray, forward: Forward, version: int, flags: int) -
         out += _U16.pack(forward.tree_depth)
 
 
-def _read_ret(data: bytes, offset: int, version: int) -> tuple[RetItem, int]:
+def _read_ret(data: bytes, offset: int, version: int, field: str) -> tuple[RetItem, int]:
     error, msg_type = _RET.unpack_from(data, offset)
-    node_name, offset = _read_text(data, offset + _RET.size)
+    node_name, offset = _read_text(data, offset + _RET.size, field)
     body, offset = decode_body_at(msg_type, data, offset, version)
     return RetItem(node_name, msg_type, error, body), offset
 
@@ -253,11 +254,11 @@ def _read_auth(data: bytes, offset: int) -> tuple[AuthSection, int]:
     auth = AuthSection(plugin_id)
     if plugin_id == AUTH_PLUGIN_NONE:
         auth.uid, auth.gid = _TWO_IDS.unpack_from(data, offset)
-        auth.hostname, offset = _read_text(data, offset + 8)
+        auth.hostname, offset = _read_text(data, offset + 8, "auth.hostname")
     elif plugin_id in (AUTH_PLUGIN_MUNGE, AUTH_PLUGIN_JWT, AUTH_PLUGIN_SLURM):
-        auth.token, offset = _read_text(data, offset)
+        auth.token, offset = _read_text(data, offset, "auth.token")
         if plugin_id == AUTH_PLUGIN_JWT:
-            auth.user_name, offset = _read_text(data, offset)
+            auth.user_name, offset = _read_text(data, offset, "auth.user_name")
     else:
         raise DecodeError("frame", "auth.plugin_id", offset - 4, f"unknown authentication plugin {plugin_id}")
     return auth, offset
@@ -274,14 +275,16 @@ def _write_auth(out: bytearray, auth: AuthSection) -> None:
         _write_text(out, auth.user_name)
 
 
-def _read_text(data: bytes, offset: int) -> tuple[str | None, int]:
+def _read_text(data: bytes, offset: int, field: str) -> tuple[str | None, int]:
     (length,) = _U32.unpack_from(data, offset)
     offset += 4
     if not length:
         return None, offset
     end = offset + length
+    if end > len(data):
+        raise DecodeError("frame", field, offset, f"{length} bytes announced, {len(data) - offset} left")
     if data[end - 1]:
-        raise ValueError("text without a terminating zero")
+        raise DecodeError("frame", field, offset, "text without a terminating zero")
     return data[offset : end - 1].decode("utf-8", "surrogateescape"), end
 
 

@@ -23,7 +23,7 @@ from protocol.schema import (
     WireType,
 )
 
-__all__ = ["SchemaError", "minimum_size", "names", "resolve"]
+__all__ = ["SchemaError", "fields", "minimum_size", "names", "resolve"]
 
 
 class SchemaError(Exception):
@@ -62,6 +62,19 @@ def names(entries: tuple[Entry, ...]) -> Iterator[str]:
                 yield from dict.fromkeys((*names(then), *names(otherwise)))
             case Switch(_, cases):
                 yield from dict.fromkeys(name for _, then in cases for name in names(then))
+
+
+def fields(entries: tuple[Entry, ...]) -> Iterator[Field]:
+    """Every field below these entries, those of all branches."""
+    for entry in entries:
+        match entry:
+            case Field():
+                yield entry
+            case If(_, then, otherwise):
+                yield from fields((*then, *otherwise))
+            case Switch(_, cases):
+                for _, then in cases:
+                    yield from fields(then)
 
 
 def _resolve(entries: tuple[Entry, ...], version: int) -> tuple[Entry, ...]:

@@ -53,7 +53,10 @@ def pack_messages(messages: Iterable[Message], version: int) -> DbdMessages:
 
 def relayed(relay: DbdRelay, version: int) -> Message:
     """The message that REQUEST_DBD_RELAY passes on; what lies behind it is dropped. Raises DecodeError."""
-    number = _number(relay.data)
+    try:
+        number = _number(relay.data)
+    except DecodeError as error:
+        raise DecodeError("REQUEST_DBD_RELAY", "data", 2, error.reason) from error
     if number != relay.msg_type:
         reason = f"{message_name(number)} inside, {message_name(relay.msg_type)} announced"
         raise DecodeError("REQUEST_DBD_RELAY", "data", 2, reason)

@@ -119,7 +119,7 @@ class _Connection:
         missing = self._reader.missing if self._reader.pending and not self.left else 0
         self.state = State.FAILED if missing else State.CLOSED
         if missing:
-            raise DecodeError("persist", "length", None, f"the stream ends {missing} bytes too early")
+            raise DecodeError("persist", "length", 0, f"the stream ends {missing} bytes too early")
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -239,7 +239,7 @@ class PersistClient(_Connection):
                 return Refused(reply)
             if not versions.is_supported(reply.ret_info) or reply.ret_info > self.newest:
                 reason = f"version {versions.name(reply.ret_info)} was not offered"
-                raise DecodeError("PERSIST_RC", "ret_info", None, reason)
+                raise DecodeError("PERSIST_RC", "ret_info", len(body) - 2, reason)
             version = Version(reply.ret_info)
             self._open(version)
             return Opened(version, reply)

@@ -17,8 +17,8 @@ version into straight-line code.
 A field that changed its type or place stands more than once, with bounds that do not overlap. Bounds are release names,
 both inclusive. Fields that a version lacks keep their default when it is read and are left out when it is written.
 
-Expressions (`If`, `Repeat.count`, `Repeat.absent_if`) are Python over earlier fields of the same record plus the
-names in `EXPRESSION_NAMES`; in `absent_if`, `_i` is the index of the element.
+Expressions (`If`, `Repeat.count`) are Python over earlier fields of the same record plus the names in
+`EXPRESSION_NAMES`.
 """
 
 from __future__ import annotations
@@ -143,11 +143,12 @@ class Array(WireType):
 
 @dataclass(frozen=True, slots=True)
 class Repeat(WireType):
-    """As many elements as an expression over earlier fields says; `absent_if` leaves single ones out (None)."""
+    """As many elements as an expression over earlier fields says; those whose bit is set in the bitmap `absent`, an
+    earlier field, have no bytes (None)."""
 
     of: WireType
     count: str
-    absent_if: str | None = None
+    absent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +278,9 @@ def tail(of: Scalar) -> Tail:
     return Tail(of)
 
 
-def repeat(of: Any, count: str, absent_if: str | None = None) -> Repeat:
+def repeat(of: Any, count: str, absent: str | None = None) -> Repeat:
     """Elements counted by an earlier field."""
-    return Repeat(_wire_type(of), count, absent_if)
+    return Repeat(_wire_type(of), count, absent)
 
 
 EXPRESSION_NAMES: dict[str, Any] = {
@@ -288,7 +289,6 @@ EXPRESSION_NAMES: dict[str, Any] = {
     "JOB_RESIZING": 0x2000,
     "WAIT_PROLOG": 36,
     "DETAILS_FLAG": 0xDDDD,
-    "bit_test": lambda bitmap, index: bool(bitmap.mask >> index & 1),
     "len": len,
 }
 

@@ -67,6 +67,8 @@ def read_bits(data: bytes, offset: int) -> tuple[Bits | None, int]:
     mask = int(digits, 16) if digits else 0
     if len(digits) != (size + 3) // 4 or digits.translate(None, b"0123456789ABCDEF"):
         raise ValueError(f"bitmap of {size} bits has a mask of {len(digits)} digits")
+    if mask >> size:
+        raise ValueError(f"bitmap of {size} bits has bits beyond its size")
     return Bits(size, mask), end
 
 

@@ -131,8 +131,8 @@ def type_text(of: WireType) -> str:
             return f"list_of({type_text(inner)})"
         case Array(of=inner, count=count):
             return f"array({type_text(inner)}, {count.name})"
-        case Repeat(of=inner, count=count_text, absent_if=absent_if):
-            absent = f", absent if {absent_if}" if absent_if else ""
+        case Repeat(of=inner, count=count_text, absent=bitmap):
+            absent = f", absent where {bitmap} is set" if bitmap else ""
             return f"repeat({type_text(inner)}, {count_text}{absent})"
         case Versioned(record=record, version_field=field):
             return f"{record.__name__} in {field}"

@@ -270,7 +270,7 @@ class NodeInfoResponse(Record):
         Field("hidden_nodes", bits, since="24.11"),
         Field(
             "node_array",
-            repeat(NodeInfo, "record_count", absent_if="hidden_nodes and bit_test(hidden_nodes, _i)"),
+            repeat(NodeInfo, "record_count", absent="hidden_nodes"),
             since="24.11",
         ),
     )
