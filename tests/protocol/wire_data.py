@@ -112,7 +112,7 @@ class Builder:
     def record(self, record: type[Record], version: int) -> Record:
         entries = resolve(record, version)
         value = record()
-        self._fill(value, entries, _deciding(entries), version)
+        self._fill(value, entries, deciding_names(entries), version)
         return value
 
     def _fill(self, record: Record, entries: tuple, deciding: set[str], version: int) -> None:
@@ -147,10 +147,10 @@ class Builder:
                 return [self._value(record, "", inner, set(), version) for _ in range(random.randrange(3))]
             case Array(of=inner):
                 return [self._value(record, "", inner, set(), version) for _ in range(random.randrange(3))]
-            case Repeat(of=inner, count=count, absent_if=absent_if):
+            case Repeat(of=inner, count=count, absent=absent):
                 return [
                     None
-                    if absent_if and _evaluate(absent_if, record, index)
+                    if absent and is_set(getattr(record, absent), index)
                     else self._value(record, "", inner, set(), version)
                     for index in range(_evaluate(count, record))
                 ]
@@ -197,7 +197,7 @@ class Builder:
         raise AssertionError(name)
 
 
-def _deciding(entries: tuple) -> set[str]:
+def deciding_names(entries: tuple) -> set[str]:
     """Names of fields that conditions and counts look at."""
     text: list[str] = []
 
@@ -206,7 +206,7 @@ def _deciding(entries: tuple) -> set[str]:
             match entry:
                 case Field(_, of):
                     if isinstance(of, Repeat):
-                        text.extend((of.count, of.absent_if or ""))
+                        text.append(of.count)
                 case If(condition, then, otherwise):
                     text.append(condition)
                     walk(then)
@@ -219,9 +219,14 @@ def _deciding(entries: tuple) -> set[str]:
     return {word for part in text for word in part.replace("(", " ").replace(")", " ").replace(",", " ").split()}
 
 
-def _evaluate(expression: str, record: Record, index: int = 0) -> Any:
+def is_set(bitmap: Bits | None, index: int) -> bool:
+    """Whether a bit of a bitmap, which may be absent, is set."""
+    return bitmap is not None and bool(bitmap.mask >> index & 1)
+
+
+def _evaluate(expression: str, record: Record) -> Any:
     values = {name: getattr(record, name) for name in record.__struct_fields__}
-    return eval(expression, {"_i": index, **EXPRESSION_NAMES}, values)
+    return eval(expression, dict(EXPRESSION_NAMES), values)
 
 
 def bodies() -> list[int]:
