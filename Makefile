@@ -3,11 +3,12 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+SECONDS ?= 60
 SOURCES := flurm protocol actors supervisors
 CHECKED := $(SOURCES) tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test thorough lint fmt types otp bench slurm roots clean
+.PHONY: help demo run test thorough lint fmt types otp bench slurm roots fuzz clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/' | sort
@@ -52,8 +53,12 @@ bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; t
 	$(PY) -m bench
 	$(PY) -m bench --wire
 
-roots: $(READY) slurm ## a Debian 13 root with Slurm 24.11 for the tests of its clients (as root)
+roots: $(READY) slurm ## Debian roots with Slurm 24.11 and with the library of 26.05, for tests against them (as root)
 	$(PY) -m tests.slurm.roots
+
+fuzz: $(READY) ## mutated input for every decoder, coverage-guided (SECONDS=60; a failing input is saved here)
+	$(VENV)/bin/pip install -q -e '.[fuzz]' || echo 'no atheris here: mutations without guidance'
+	$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 clean: ## remove what the targets made here
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -96,7 +96,7 @@ def description(script: str, **fields: Any) -> JobDescription:
 class Daemons:
     """One cluster of one machine; `with Daemons() as cluster` starts and, whatever happened, ends it."""
 
-    def __init__(self, place: Path | None = None, wrap: tuple[str, ...] = (), cpus: int = 20, **settings: Any) -> None:
+    def __init__(self, place: Path | None = None, wrap: tuple[str, ...] = (), **settings: Any) -> None:
         self.place = place or Path(tempfile.mkdtemp(prefix="flurm-faults-"))
         self.state_dir = self.place / "state"
         self.spool = self.place / "spool"
@@ -128,7 +128,7 @@ class Daemons:
             **settings,
         }
         text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
-        self.config.write_text(f"[flurm]\n{text}\n[flurm.slurmd]\ncpus = {cpus}\nmemory = 2000\n")
+        self.config.write_text(f"[flurm]\n{text}\n[flurm.slurmd]\ncpus = 20\nmemory = 2000\n")
 
     def __enter__(self) -> Daemons:
         try:
