@@ -11,7 +11,7 @@ import threading
 
 import structlog
 
-from actors.net import munge_socket
+from actors.net import munge_client
 from actors.net.munge_socket import MungeSocket, NotASocket, PathTooLong, SocketInUse
 from flurm.config import Config, own_munge_socket_path
 from protocol.auth.munge import CredentialError, MungeKey, inspect
@@ -78,7 +78,7 @@ class MungeService:
     def _is_served(self) -> bool:
         """Whether the other still answers; it is asked for something, as a connection that asks nothing is logged."""
         try:
-            munge_socket.ask(self.path, EncodeRequest())
+            munge_client.ask(self.path, EncodeRequest())
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except (OSError, DecodeError):
@@ -88,7 +88,7 @@ class MungeService:
     def _look_at_the_other(self) -> None:
         """Tell whose credentials clients get, and whether they are any good here."""
         try:
-            sealed = munge_socket.ask(self.path, EncodeRequest())
+            sealed = munge_client.ask(self.path, EncodeRequest())
             assert isinstance(sealed, Sealed)
             inspect(self._key, sealed.credential.decode())
         except CredentialError:

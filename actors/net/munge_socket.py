@@ -34,17 +34,13 @@ from protocol.auth.munged import (
     EncodeRequest,
     Munged,
     MungeError,
-    Opened,
     Reader,
-    Sealed,
-    decode_answer,
     decode_request,
     encode_answer,
-    encode_request,
 )
 from protocol.errors import DecodeError
 
-__all__ = ["MungeSocket", "NotASocket", "PathTooLong", "SocketInUse", "ask"]
+__all__ = ["MungeSocket", "NotASocket", "PathTooLong", "SocketInUse"]
 
 MAX_CONNECTIONS = 256
 PATIENCE_S = 3.0
@@ -256,16 +252,6 @@ class MungeSocket:
         if self._conversations.pop(conversation.socket.fileno(), None) is not None:
             self._selector.unregister(conversation.socket)
         conversation.socket.close()
-
-
-def ask(path: str, request: EncodeRequest | DecodeRequest, timeout_s: float = 5.0) -> Sealed | Opened:
-    """What the munged at `path` answers. Raises OSError, DecodeError."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout_s)
-        connection.connect(path)
-        connection.sendall(encode_request(request))
-        with connection.makefile("rb") as stream:
-            return decode_answer(stream.read())
 
 
 def _bind(path: str) -> socket.socket:

@@ -5,7 +5,7 @@ munged learns who asks from the socket itself.
 
 from __future__ import annotations
 
-from actors.net.munge_socket import ask
+from actors.net.munge_client import ask
 from flurm.client.errors import NotSetUp
 from protocol.auth import ANY, Signer, body_digest
 from protocol.auth.munge import MungeKey

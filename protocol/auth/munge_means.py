@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import bz2
 import hmac
+import importlib
 import zlib
 from collections.abc import Callable
 from enum import IntEnum
 from struct import Struct
 from struct import error as StructError
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from Crypto.Cipher import CAST, Blowfish
-from Crypto.Hash import HMAC, RIPEMD160
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 __all__ = ["CIPHERS", "MACS", "ZIPS", "CipherKind", "CipherType", "Mac", "MacType", "ZipType", "compress", "decompress"]
@@ -86,22 +85,22 @@ def _aes(size: int) -> CipherKind:
     return CipherKind(size, 16, encrypt, decrypt)
 
 
-def _blowfish() -> CipherKind:
+def _old_cipher(name: str) -> CipherKind:
+    """A cipher of pycryptodome's, which is imported when somebody asks for it: nearly nobody does."""
+
+    def cipher(key: bytes, iv: bytes) -> Any:
+        module = importlib.import_module(f"Crypto.Cipher.{name}")
+        return module.new(key, module.MODE_CBC, iv=iv)
+
     return CipherKind(
-        16,
-        8,
-        lambda key, iv, data: Blowfish.new(key, Blowfish.MODE_CBC, iv=iv).encrypt(data),
-        lambda key, iv, data: Blowfish.new(key, Blowfish.MODE_CBC, iv=iv).decrypt(data),
+        16, 8, lambda key, iv, data: cipher(key, iv).encrypt(data), lambda key, iv, data: cipher(key, iv).decrypt(data)
     )
 
 
-def _cast5() -> CipherKind:
-    return CipherKind(
-        16,
-        8,
-        lambda key, iv, data: CAST.new(key, CAST.MODE_CBC, iv=iv).encrypt(data),
-        lambda key, iv, data: CAST.new(key, CAST.MODE_CBC, iv=iv).decrypt(data),
-    )
+def _ripemd160(key: bytes, data: bytes) -> bytes:
+    from Crypto.Hash import HMAC, RIPEMD160
+
+    return HMAC.new(key, data, RIPEMD160).digest()
 
 
 def _mac(name: str, size: int) -> Mac:
@@ -109,15 +108,15 @@ def _mac(name: str, size: int) -> Mac:
 
 
 CIPHERS: dict[int, CipherKind] = {
-    CipherType.BLOWFISH: _blowfish(),
-    CipherType.CAST5: _cast5(),
+    CipherType.BLOWFISH: _old_cipher("Blowfish"),
+    CipherType.CAST5: _old_cipher("CAST"),
     CipherType.AES128: _aes(16),
     CipherType.AES256: _aes(32),
 }
 MACS: dict[int, Mac] = {
     MacType.MD5: _mac("md5", 16),
     MacType.SHA1: _mac("sha1", 20),
-    MacType.RIPEMD160: Mac(20, lambda key, data: HMAC.new(key, data, RIPEMD160).digest()),
+    MacType.RIPEMD160: Mac(20, _ripemd160),
     MacType.SHA256: _mac("sha256", 32),
     MacType.SHA512: _mac("sha512", 64),
 }

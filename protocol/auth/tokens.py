@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jwt
-
 from protocol.auth.munge import (
     ExpiredCredential,
     ForgedCredential,
@@ -47,6 +45,8 @@ class TokenKey:
 
 def seal_token(key: TokenKey, claims: dict[str, Any]) -> str:
     """A token with these claims, in alphabetical order as Slurm writes them."""
+    import jwt  # where it is used: client commands start faster without it
+
     return jwt.encode(dict(sorted(claims.items())), key.secret, _ALGORITHM, sort_headers=True)
 
 
@@ -56,6 +56,8 @@ def open_token(key: TokenKey, text: str | None, now_s: float, *, limit: int = MA
         raise MalformedCredential("no token")
     if len(text) > limit:
         raise MalformedCredential(f"a token of {len(text)} characters, {limit} is the most")
+    import jwt
+
     try:
         claims = jwt.decode(text, key.secret, [_ALGORITHM], options=_UNCHECKED)  # type: ignore[arg-type]
     except jwt.InvalidAlgorithmError as error:

@@ -17,9 +17,18 @@ from pathlib import Path
 import pytest
 import structlog
 
-from actors.net import munge_socket
+from actors.net import munge_client
 from actors.net.munge_service import MungeService
-from actors.net.munge_socket import DISPLACED, MALFORMED, TIMED_OUT, TRUNCATED, MungeSocket, NotASocket, SocketInUse
+from actors.net.munge_socket import (
+    DISPLACED,
+    MALFORMED,
+    MAX_CONNECTIONS,
+    TIMED_OUT,
+    TRUNCATED,
+    MungeSocket,
+    NotASocket,
+    SocketInUse,
+)
 from protocol.auth.munge import MungeKey
 from protocol.auth.munge_means import CipherType, MacType, ZipType
 from protocol.auth.munged import DecodeRequest, EncodeRequest, MungeError, Opened, Sealed, encode_request
@@ -74,7 +83,7 @@ def munged(place: Path) -> Iterator[str]:
 
 def answers(path: str) -> bool:
     try:
-        return not munge_socket.ask(path, EncodeRequest()).error
+        return not munge_client.ask(path, EncodeRequest()).error
     except OSError:
         return False
 
@@ -99,7 +108,7 @@ def unmunge(path: str, credential: str, **more) -> tuple[int, str]:
 
 
 def asked(path: str, request: EncodeRequest | DecodeRequest) -> Sealed | Opened:
-    return munge_socket.ask(path, request)
+    return munge_client.ask(path, request)
 
 
 def connected(served: MungeSocket, data: bytes = b"") -> socket.socket:
@@ -231,7 +240,7 @@ def test_two_hundred_idle_connections_do_not_matter_and_more_push_out_the_oldest
     wait_for(lambda: served.waiting() == 200)
     assert answers(served.path)
     idle += [connected(served) for _ in range(100)]
-    wait_for(lambda: served.counters.dropped[DISPLACED] == 300 - munge_socket.MAX_CONNECTIONS)
+    wait_for(lambda: served.counters.dropped[DISPLACED] == 300 - MAX_CONNECTIONS)
     assert answers(served.path)
     assert idle[0].recv(1) == b""
     for each in idle:
