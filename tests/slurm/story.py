@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from tests.slurm.cluster import Cluster
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-WAIT_S = 20.0
+WAIT_S = 75.0
+"""Longer than twice the 30 s from one look of a real slurmctld's backfill at its queue to the next."""
 _COMMAND = re.compile(r"(?:(?P<name>[A-Z]\w*) = )?(?P<user>root|alice|bob): (?P<command>.*)")
 _UNTIL = re.compile(r"until (?P<text>.+?) in (?P<user>root|alice|bob): (?P<command>.*)")
 _CLEAN_UP = """
