@@ -298,7 +298,8 @@ class UnpackWriter(Writer):
 
     def _token(self, target: str, served: str) -> None:
         self.put(f"{target} = None")
-        self.put(f"if _d[_o + 4:_o + {4 + len(wire.TOKEN_START)}] == {wire.TOKEN_START!r}:", served)
+        start = f"_d[_o + 4:_o + {4 + len(wire.TOKEN_START)}] == {wire.TOKEN_START!r}"
+        self.put(rf"if {start} and _d[_o:_o + 4] != b'\0\0\0\0':", served)
         self.depth += 1
         self._string(target, served)
         self.depth -= 1

@@ -123,7 +123,8 @@ class _Walk:
         if name == "rest":
             self.offset = len(self.data)
         elif name == "token":
-            if not self.data.startswith(TOKEN_START, self.offset + 4):
+            absent = self.data.startswith(bytes(4), self.offset)
+            if absent or not self.data.startswith(TOKEN_START, self.offset + 4):
                 return None
             self._skip(self._count())
             return "token"
