@@ -81,7 +81,11 @@ class ConnectionHandler(GenServer):
         """Wait for a connection; None when none came, or when this handler is to end."""
         if self.told_to_exit():
             return None
-        return state.listener.next(WAIT_S)
+        arrival = state.listener.next(WAIT_S)
+        if arrival is not None and not self.system.is_alive(self.pid):
+            state.listener.give_back(arrival)  # killed while it waited: a ghost may not serve it, another handler can
+            return None
+        return arrival
 
     def _serve(self, arrival: Arrival, state: State) -> None:
         began_s = time.monotonic()

@@ -148,6 +148,11 @@ class Listener:
         self._complete.append(Arrival(partial.socket, partial.peer, frame, partial))
         os.eventfd_write(self._completed, 1)
 
+    def give_back(self, arrival: Arrival) -> None:
+        """Leave a request to another handler: nothing of it has been done yet."""
+        self._complete.append(arrival)
+        os.eventfd_write(self._completed, 1)
+
     def _waiter(self) -> select.epoll:
         """This thread's own epoll; EPOLLEXCLUSIVE has the kernel wake one thread for each event."""
         waiter: select.epoll | None = getattr(self._local, "epoll", None)
