@@ -157,8 +157,10 @@ def most_cpus(demand: Demand, node: Node) -> int:
         cores = min(cores, node.sockets * min(per_socket, max(1, node.cores // node.sockets)))
     if demand.memory_per_cpu_mib:
         if demand.whole_nodes:
-            return 0 if demand.memory_per_cpu_mib * node.cpus > memory else cores * min(demand.threads, threads)
-        cores = min(cores, memory // (demand.memory_per_cpu_mib * threads))
+            if demand.memory_per_cpu_mib * node.cpus > memory:
+                return 0
+        else:
+            cores = min(cores, memory // (demand.memory_per_cpu_mib * threads))
     cpus = min(cores * min(demand.threads, threads), demand.ceiling)
     return cpus - cpus % demand.unit
 

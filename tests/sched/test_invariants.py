@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flurm.core.placement import Free, check_still_free, demand_of, eligible_nodes, place
@@ -113,6 +113,7 @@ def test_fifo_never_starts_a_job_ahead_of_one_that_could_have_started(busy, queu
 
 @given(running, requests, st.sampled_from([0, 1, 20]))
 @settings(max_examples=60, deadline=None)
+@example([], [{"minutes": 1, "tasks": 5, "exclusive": 0, "ntasks_per_node": 1}], 0)
 def test_every_job_that_can_run_at_all_runs_in_the_end(busy, queue, depth):
     cluster = cluster_with(busy, queue)
     now_s = 0
