@@ -1,4 +1,7 @@
-"""FLURM's commands print for a real slurmctld what Slurm's print: the stories of tests/slurm, typed with ours."""
+"""FLURM's commands print for a real slurmctld what Slurm's print: the stories of tests/slurm, typed with ours.
+
+The default run plays a few of them, each kind of answer once; `make thorough` plays all (ten minutes).
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,27 @@ OURS_DIFFERS = {
     "scontrol-reservations_licenses_and_more_that_are_empty": "and again",
     "squeue-steps_of_a_job": "22.05 finds no step named .batch, we do",
 }
-ABOUT_THE_CONTROLLER = ("array-", "dependency-")
-"""Stories that ask our commands little that others do not ask; `make thorough` plays them too."""
+IN_THE_DEFAULT_RUN = {
+    "refusal-bad_partition",
+    "sbatch-wrap_runs_and_writes_its_output",
+    "sbatch-hold",
+    "scancel-by_id",
+    "scontrol-ping",
+    "scontrol-show_node",
+    "scontrol-show_partition",
+    "scontrol_job-update_of_a_pending_job",
+    "sinfo-an_idle_cluster",
+    "sinfo-formats",
+    "squeue-default_and_long",
+    "squeue-formats",
+}
 CASES = [
     story
     for story in stories()
     if story.belongs_to("22.05")
     and "fresh" not in story.options
     and story.name not in OURS_DIFFERS
-    and (os.environ.get("FLURM_THOROUGH") or not story.name.startswith(ABOUT_THE_CONTROLLER))
+    and (os.environ.get("FLURM_THOROUGH") or story.name in IN_THE_DEFAULT_RUN)
 ]
 
 

@@ -37,6 +37,8 @@ BUSY = 11  # EAGAIN
 INSIDE = 56
 MIB = 1 << 20
 BOUND = 8 * MIB
+READERS = 9
+"""Threads that may each have one read of 1 MiB in hand: the handlers, and the one that watches slow connections."""
 
 
 @pytest.fixture
@@ -349,7 +351,7 @@ def test_clients_that_announce_huge_requests_cost_bounded_memory_while_others_ar
         assert cluster.await_end({job_id})[job_id].exit_code == 0
         cluster.await_that("some are dropped", lambda: cluster.metric("flurm_connections_dropped_total", kind="memory"))
         assert process.memory_info().rss - before < 6 * BOUND, "of the 144 MiB that were sent"
-        assert cluster.metric("flurm_request_memory_peak_bytes") <= BOUND + MIB
+        assert cluster.metric("flurm_request_memory_peak_bytes") <= BOUND + READERS * MIB, "one read each beyond it"
     cluster.await_that("nothing is held", lambda: cluster.metric("flurm_request_memory_bytes") == 0)
 
 

@@ -456,8 +456,9 @@ def hangs_but_answers(world, strategy):
     assert refusal(system.restart_child, "sup_test", "child1") == "restarting"
     assert refusal(system.delete_child, "sup_test", "child1") == "restarting"
     assert system.get_childspec("sup_test", "child1").id == "child1"
-    third = system.start_child("sup_test", worker("child3"))
-    assert system.is_alive(third)
+    assert system.start_child("sup_test", worker("child3")) is not None
+    if strategy is ONE_FOR_ONE:  # rest_for_one ends it with the next try that fails
+        assert system.is_alive(world.children()["child3"])
     system.terminate_child("sup_test", "child1")
     assert world.children()["child1"] is None
     system.env["init"] = {}
