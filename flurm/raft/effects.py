@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from flurm.raft.messages import Message
-from flurm.raft.records import Entry, HardState
+from flurm.raft.records import Configuration, Entry, HardState
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -76,4 +76,74 @@ class Send(msgspec.Struct, frozen=True):
     message: Message
 
 
-Effect: TypeAlias = Append | Commit | BecameLeader | SteppedDown | Reject | Send
+class ReadReady(msgspec.Struct, frozen=True):
+    """Whoever reads the state once it has applied ``index`` reads what was current when it asked."""
+
+    token: Any
+    index: int
+
+
+class TransferEnded(msgspec.Struct, frozen=True):
+    """The transfer asked for with ``token`` is over; ``leader`` leads now, None where nobody is known to."""
+
+    token: Any
+    leader: str | None
+
+
+class LeaderChanged(msgspec.Struct, frozen=True):
+    """``leader`` leads in ``term`` as far as this member knows; None while it knows of none."""
+
+    term: int
+    leader: str | None
+
+
+class ConfigurationChanged(msgspec.Struct, frozen=True):
+    """This is the cluster from now on: talk to these members. In force before it is committed, as Raft has it."""
+
+    configuration: Configuration
+
+
+class SendChunk(msgspec.Struct, frozen=True):
+    """Send ``to`` an ``InstallSnapshot`` of the newest snapshot from byte ``offset``, of ``index`` where that still is
+    the newest and of the newest from its beginning where it is not."""
+
+    to: str
+    term: int
+    index: int
+    offset: int
+    round: int = 0
+
+
+class StoreChunk(msgspec.Struct, frozen=True):
+    """Keep this piece of a leader's snapshot; answer with ``ChunkStored``, ``ChunkFailed``, and for the last one
+    ``SnapshotStored``. A piece at offset 0 begins anew."""
+
+    index: int
+    term: int
+    configuration: Configuration
+    offset: int
+    data: bytes
+    done: bool
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """The applied state is to be replaced by the snapshot that ends at ``index``; commits go on after it."""
+
+    index: int
+
+
+Effect: TypeAlias = (
+    Append
+    | Commit
+    | BecameLeader
+    | SteppedDown
+    | Reject
+    | Send
+    | ReadReady
+    | TransferEnded
+    | LeaderChanged
+    | ConfigurationChanged
+    | SendChunk
+    | StoreChunk
+    | Restore
+)

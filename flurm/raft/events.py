@@ -13,19 +13,21 @@ from typing import Any, TypeAlias
 import msgspec
 
 from flurm.raft.messages import Message
-from flurm.raft.records import Entry, HardState
+from flurm.raft.records import Configuration, Entry, HardState
 
 
 class Recovered(msgspec.Struct, frozen=True):
     """Storage has been read back: the first event of every server.
 
-    ``entries`` are all entries after the snapshot, oldest first; everything here is already durable.
+    ``entries`` are all entries after the snapshot, oldest first; everything here is already durable. ``configuration``
+    is the one at the snapshot; None where there is no snapshot, then the one that the server was made with holds.
     """
 
     hard_state: HardState = HardState()
     snapshot_index: int = 0
     snapshot_term: int = 0
     entries: tuple[Entry, ...] = ()
+    configuration: Configuration | None = None
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -77,4 +79,81 @@ class Received(msgspec.Struct, frozen=True):
     message: Message
 
 
-Event: TypeAlias = Recovered | Tick | Propose | Appended | AppendFailed | Received
+class Read(msgspec.Struct, frozen=True):
+    """Somebody wants to read what is current: answered by ``ReadReady`` or ``Reject`` with ``token``."""
+
+    token: Any
+
+
+class ChangeMembership(msgspec.Struct, frozen=True):
+    """Make these the cluster's voters and learners, through a joint configuration; answered as a proposal is.
+
+    New voters are learners first, until they have nearly the whole log. ``addresses`` are those of all members.
+    """
+
+    voters: tuple[str, ...]
+    learners: tuple[str, ...] = ()
+    addresses: dict[str, str] = {}
+    token: Any = None
+
+
+class TransferLeadership(msgspec.Struct, frozen=True):
+    """Hand leadership over, to ``to`` or to whoever has most of the log; answered by ``TransferEnded`` or ``Reject``.
+
+    Proposals are refused meanwhile. It is given up after an election timeout.
+    """
+
+    to: str | None = None
+    token: Any = None
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """Try to become leader now, whoever leads: an administrator asks (`force-election`)."""
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """Storage holds a snapshot of the state after (``index``, ``term``): older entries need not be held any more."""
+
+    index: int
+    term: int
+
+
+class ChunkStored(msgspec.Struct, frozen=True):
+    """The bytes of the snapshot ``index`` up to ``offset`` are durable; no piece of it before was lost."""
+
+    index: int
+    offset: int
+
+
+class SnapshotStored(msgspec.Struct, frozen=True):
+    """The last piece came, the snapshot is whole and durable, and the log on disk begins after it."""
+
+    index: int
+    term: int
+    configuration: Configuration
+
+
+class ChunkFailed(msgspec.Struct, frozen=True):
+    """A piece could not be stored, or the whole is damaged: the snapshot has to be sent again from byte ``offset``."""
+
+    index: int
+    offset: int
+    detail: str = ""
+
+
+Event: TypeAlias = (
+    Recovered
+    | Tick
+    | Propose
+    | Appended
+    | AppendFailed
+    | Received
+    | Read
+    | ChangeMembership
+    | TransferLeadership
+    | Campaign
+    | SnapshotTaken
+    | ChunkStored
+    | SnapshotStored
+    | ChunkFailed
+)

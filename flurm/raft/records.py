@@ -28,6 +28,34 @@ class Entry(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
 
+class Configuration(msgspec.Struct, frozen=True):
+    """Who belongs to the cluster. Names are sorted, so that equal configurations have equal bytes.
+
+    While ``outgoing`` is not empty the configuration is joint: a majority of ``voters`` and one of ``outgoing`` decide
+    together (Raft paper, section 6). Learners receive the log and decide nothing. ``addresses`` says where a member
+    listens for its peers (``host:port``); consensus itself never looks at it.
+    """
+
+    voters: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
+    outgoing: tuple[str, ...] = ()
+    addresses: dict[str, str] = {}
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Everybody that the leader sends the log to."""
+        return frozenset((*self.voters, *self.learners, *self.outgoing))
+
+    def encode(self) -> bytes:
+        """The payload of a CONFIGURATION entry."""
+        return msgspec.msgpack.encode(self, order="deterministic")
+
+    @staticmethod
+    def decode(payload: bytes) -> Configuration:
+        """The reverse of ``encode``. Raises msgspec.DecodeError."""
+        return msgspec.msgpack.decode(payload, type=Configuration)
+
+
 class HardState(msgspec.Struct, frozen=True):
     """What a member must never forget: its term and whom it voted for in that term (Raft paper, figure 2)."""
 
