@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from flurm.core import commands as c
-from flurm.core import configuration, control, lifecycle, nodes, partitions, submission
+from flurm.core import answers, configuration, control, lifecycle, nodes, partitions, submission
 from flurm.core.effects import Rejected, RuleFailed
 from flurm.core.enums import Refusal
 from flurm.core.outcome import Outcome
@@ -55,9 +55,13 @@ def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
     A rule that fails is a bug, but a log that cannot be replayed would be a catastrophe: the command then changes
     nothing, its sender is told so, and the `RuleFailed` effect carries what went wrong.
     """
+    known = answers.remembered(cluster, command.request_id)
+    if known is not None:
+        return Outcome(cluster.with_(version=cluster.version + 1), known)
     try:
         outcome = RULES[type(command)](cluster, command)
     except Exception:
         failed = RuleFailed(type(command).__name__, traceback.format_exc())
         outcome = Outcome(cluster, Rejected(Refusal.INTERNAL), (failed,))
-    return Outcome(outcome.cluster.with_(version=cluster.version + 1), outcome.reply, outcome.effects)
+    after = answers.remember(outcome.cluster, command.request_id, outcome.reply)
+    return Outcome(after.with_(version=cluster.version + 1), outcome.reply, outcome.effects)

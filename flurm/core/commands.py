@@ -10,10 +10,12 @@ from flurm.core.enums import JobState, PartitionState, Reason
 from flurm.core.records import Allocation, JobSpec, Node, NodeFacts, Partition, Settings
 
 
-class Command(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+class Command(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
     """Base of all commands."""
 
     now_s: int
+    request_id: str = ""
+    """Where given, a second command with it is not carried out: its sender is told what the first one's was told."""
 
 
 class SubmitJob(Command, frozen=True):
@@ -22,6 +24,8 @@ class SubmitJob(Command, frozen=True):
     spec: JobSpec
     array: str | None = None
     hold: bool = False
+    blobs: dict[str, bytes] = {}
+    """Script and environment by digest, where the proposer did not have them yet: every controller keeps them."""
     strict: bool = False
     """Refuse what no partition can run as it is configured, and dependencies on jobs that never were, rather than let
     the job wait."""

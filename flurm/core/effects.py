@@ -60,18 +60,18 @@ class RuleFailed(msgspec.Struct, frozen=True):
 Effect = LaunchBatch | TerminateJob | SignalJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True, tag=True):
     """The command was carried out."""
 
 
-class Submitted(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, tag=True):
     """The job exists under this id."""
 
     job_id: int
     message: str | None = None
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, tag=True):
     """The command was turned down and changed nothing."""
 
     code: Refusal
@@ -86,7 +86,7 @@ class Result(msgspec.Struct, frozen=True):
     code: Refusal | None = None
 
 
-class Results(msgspec.Struct, frozen=True):
+class Results(msgspec.Struct, frozen=True, tag=True):
     """Outcomes that differ between the tasks of an array."""
 
     results: tuple[Result, ...]

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from immutables import Map
 
+from flurm.core.effects import Reply
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, PartitionState, Reason
 
 UNLIMITED = 0xFFFFFFFF
@@ -452,6 +453,11 @@ class Cluster(Record, frozen=True):
     partitions_changed_s: int = 0
     closed: str | None = None
     """Why no new jobs are taken (`flurm drain`); None: they are."""
+    answers: Map[str, Reply] = Map()
+    """What was answered to the last commands that had a request id (flurm.core.answers)."""
+    answered: Map[int, str] = Map()
+    """Their request ids, numbered in order."""
+    answers_given: int = 0
 
     def node_at(self, index: int) -> Node:
         """The node with this index."""

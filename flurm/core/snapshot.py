@@ -3,6 +3,7 @@
 import msgspec
 from immutables import Map
 
+from flurm.core.effects import Reply
 from flurm.core.records import Cluster, Job, Node, Partition, Settings
 from flurm.core.tables import put
 
@@ -19,6 +20,9 @@ class _Image(msgspec.Struct, omit_defaults=True):
     shape_version: int
     changed_s: tuple[int, int, int]
     closed: str | None = None
+    answers: list[tuple[str, Reply]] = []
+    """Oldest first."""
+    answers_given: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -40,6 +44,8 @@ def dump(cluster: Cluster) -> bytes:
             shape_version=cluster.shape_version,
             changed_s=(cluster.jobs_changed_s, cluster.nodes_changed_s, cluster.partitions_changed_s),
             closed=cluster.closed,
+            answers=[(cluster.answered[i], cluster.answers[cluster.answered[i]]) for i in sorted(cluster.answered)],
+            answers_given=cluster.answers_given,
         )
     )
 
@@ -56,6 +62,7 @@ def load(data: bytes) -> Cluster:
     )
     for job in image.jobs:
         cluster = put(cluster, job)
+    first = image.answers_given - len(image.answers)
     return cluster.with_(
         fingerprint=image.fingerprint,
         next_job_id=image.next_job_id,
@@ -66,4 +73,7 @@ def load(data: bytes) -> Cluster:
         nodes_changed_s=nodes_s,
         partitions_changed_s=partitions_s,
         closed=image.closed,
+        answers=Map(dict(image.answers)),
+        answered=Map({first + i: request_id for i, (request_id, _) in enumerate(image.answers)}),
+        answers_given=image.answers_given,
     )
