@@ -266,7 +266,7 @@ def _runs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     number = begin = -1
     width = 0
     for name in names:
-        if name == following:
+        if name == following and len(name) <= LONGEST_NAME:
             number += 1
             following = prefix + str(number + 1).zfill(width)
             continue
@@ -275,7 +275,7 @@ def _runs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         prefix = name.rstrip(_DIGITS)
         first = name[len(prefix) :]
         width = len(first)
-        if not first or (width > _SAFE_DIGITS and (width > LONGEST_NAME or int(first) > _LARGEST_NUMBER)):
+        if not first or len(name) > LONGEST_NAME or (width > _SAFE_DIGITS and int(first) > _LARGEST_NUMBER):
             yield name, ""
             first = following = ""
             continue

@@ -232,3 +232,10 @@ def test_time_is_linear_in_the_names():
 def test_the_limits_are_those_that_the_module_names():
     assert count(f"n[1-{hostlist.MAX_HOSTS}]") == hostlist.MAX_HOSTS
     assert len(expand("x" * (hostlist.LONGEST_NAME - 1) + "[1]")[0]) == hostlist.LONGEST_NAME
+
+
+@pytest.mark.parametrize("length", [hostlist.LONGEST_NAME - 1, hostlist.LONGEST_NAME, hostlist.LONGEST_NAME + 40])
+def test_names_too_long_for_an_expression_are_not_folded_into_one(length):
+    names = ["x" * (length - 1) + "8", "x" * (length - 1) + "9", "x" * (length - 1) + "10"]
+    assert expand(fold(names)) == names
+    assert sorted(expand(fold_sorted(names[::-1]))) == sorted(names)
