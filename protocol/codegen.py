@@ -3,20 +3,24 @@
 A writer keeps the lines, the field that each line serves (for error messages), and the names that the lines use. What
 needs other codecs is handed in by `protocol.compiler`. In the generated code `_d` is the data, `_o` the offset, `_b`
 the bytearray, `_r` the record, `_n` a count, `_v` one value, `_l` a list, `_i` an index, and `v_name` a field that was
-read. Packing collects neighbouring pieces and appends them as one; each stands on a line of its own there too.
+read or taken from the record. Packing collects neighbouring pieces and appends them as one; each stands on a line of
+its own there too.
 """
 
 from __future__ import annotations
 
 import ast
 import struct
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import Struct
 from typing import Any
 
-from protocol import texts, wire
-from protocol.layout import SchemaError, minimum_size, names
+import msgspec
+
+from protocol import forms, wire
+from protocol.layout import SchemaError, fields, minimum_size, names, resolve
 from protocol.schema import (
     EXPRESSION_NAMES,
     Array,
@@ -36,6 +40,7 @@ from protocol.schema import (
     Vector,
     Versioned,
     WireType,
+    bits,
     double,
     longdouble,
     string,
@@ -70,8 +75,9 @@ class Writer:
             "_bytes": bytes,
             "_read_bits": wire.read_bits,
             "_bits_form": wire.bits_form,
-            "_text": texts.TEXT,
-            "_text_form": texts.text_form,
+            "_text": forms.TEXT,
+            "_text_form": forms.text_form,
+            "_values": msgspec.structs.astuple,
             "_join": b"".join,
             "_read_address": wire.read_address,
             "_write_address": wire.write_address,
@@ -370,16 +376,28 @@ class PackWriter(Writer):
     def __init__(self, *arguments: Any, **helpers: Any) -> None:
         super().__init__(*arguments, **helpers)
         self._pieces: list[tuple[str, Any]] = []
-        self._texts: list[str] = []
+        self._beside: list[Field] = []
+        self._unfolded = False
 
     def function(self, entries: tuple[Entry, ...]) -> None:
         self.put("def pack(_r, _b):")
         with self.indented():
+            self._unfold(set(names(entries)))
             self.block(entries)
             self.put("return None")
 
+    def _unfold(self, used: set[str]) -> None:
+        """Take a large record apart at once: cheaper than to load one attribute after the other."""
+        every = self.record.__struct_fields__
+        self._unfolded = len(used) >= _LARGE and 2 * len(used) >= len(every)
+        if self._unfolded:
+            self.put("(")
+            for line in textwrap.wrap(", ".join(f"v_{name}" if name in used else "_" for name in every), _WIDTH):
+                self.put(f"    {line}")
+            self.put(") = _values(_r)")
+
     def variable(self, name: str) -> str:
-        return f"_r.{name}"
+        return f"v_{name}" if self._unfolded else f"_r.{name}"
 
     def put(self, line: str, served: Any = "") -> None:
         self.settle()
@@ -387,11 +405,11 @@ class PackWriter(Writer):
 
     def piece(self, expression: str, served: Any) -> None:
         """Bytes to be appended together with their neighbours."""
-        self._settle_texts()
+        self._settle_beside()
         self._pieces.append((expression, served))
 
     def settle(self) -> None:
-        self._settle_texts()
+        self._settle_beside()
         if len(self._pieces) == 1:
             expression, served = self._pieces[0]
             super().put(f"_b += {expression}", served)
@@ -402,27 +420,59 @@ class PackWriter(Writer):
             super().put("))")
         self._pieces.clear()
 
-    def _settle_texts(self) -> None:
-        fields = tuple(Field(name, string) for name in self._texts)
-        values = ", ".join(f"_r.{field.name}" for field in fields)
-        if len(fields) == 1:
-            self._pieces.append((f"_text[{values}]", fields[0].name))
-        elif fields:
-            self._pieces.append((f"{self.constant('t', texts.TextRun())}[{values}]", fields))
-        self._texts.clear()
+    def _settle_beside(self) -> None:
+        """What stands beside each other and is looked up together; numbers alone are packed, and a text alone is
+        looked up in the table of all texts."""
+        run = tuple(self._beside)
+        self._beside.clear()
+        values = ", ".join(self.variable(field.name) for field in run)
+        if run and all(isinstance(field.type, Scalar) for field in run):
+            self._struct(run)
+        elif len(run) == 1:
+            self.value(values, run[0].type, run[0].name)
+        elif run:
+            self.piece(f"{self.constant('k', forms.Run(field.type for field in run))}[{values}]", run)
 
     def scalars(self, run: tuple[Field, ...]) -> None:
+        if len(run) <= _FEW and all(map(_may_be_kept, run)):
+            self._beside += run
+        else:
+            self._struct(run)
+
+    def _struct(self, run: tuple[Field, ...], of: str = "") -> None:
+        """A run of scalars; those of the record in field `of` where it is given."""
+        self._settle_beside()
         layout = Struct(">" + "".join(field.type.code for field in run))  # type: ignore[attr-defined]
-        values = ", ".join(f"_r.{field.name} * 1e6" if field.type is double else f"_r.{field.name}" for field in run)
-        self.piece(f"{self.constant('s', layout.pack)}({values})", run)
+        sources = [f"{self.variable(of)}.{field.name}" if of else self.variable(field.name) for field in run]
+        values = ", ".join(
+            f"{source} * 1e6" if field.type is double else source for source, field in zip(sources, run, strict=True)
+        )
+        served = tuple(Field(f"{of}.{field.name}", field.type) for field in run) if of else run
+        self.piece(f"{self.constant('s', layout.pack)}({values})", served)
 
     def field(self, name: str, wire_type: WireType) -> None:
-        if wire_type is string and name in texts.VARIED:
-            self.piece(f"_text_form(_r.{name})", name)
-        elif wire_type is string or wire_type is longdouble:
-            self._texts.append(name)
+        field = Field(name, wire_type)
+        if _may_be_kept(field):
+            self._beside.append(field)
+        elif wire_type is string and name in forms.VARIED:
+            self.piece(f"_text_form({self.variable(name)})", name)
+        elif isinstance(wire_type, Nested):
+            self._nested(name, wire_type.record)
         else:
-            self.value(f"_r.{name}", wire_type, name)
+            self.value(self.variable(name), wire_type, name)
+
+    def _nested(self, name: str, record: type[Record]) -> None:
+        """A record in a field: spelled out here where it is nothing but numbers, looked up where it is small and
+        varies little."""
+        entries = resolve(record, self.version)
+        if entries and all(isinstance(entry, Field) and isinstance(entry.type, Scalar) for entry in entries):
+            self._struct(entries, of=name)  # type: ignore[arg-type]
+            return
+        if not all(isinstance(field.type, Scalar) and _may_be_kept(field) for field in fields(record.WIRE)):
+            self.value(self.variable(name), Nested(record), name)
+            return
+        table = forms.RecordForms(record, self.compiled(record, self.version).pack)
+        self.piece(f"{self.constant('k', table)}[_values({self.variable(name)})]", name)
 
     def value(self, source: str, wire_type: WireType, served: str) -> None:
         """Append one value of `wire_type`."""
@@ -438,7 +488,7 @@ class PackWriter(Writer):
                 self.put(f"{self.constant('n', self.compiled(record, self.version).pack)}({source}, _b)", served)
             case Versioned(record=record, version_field=field):
                 name = self.constant("r", record)
-                self.put(f"_in_version({name}, _r.{field}).pack({source}, _b)", served)
+                self.put(f"_in_version({name}, {self.variable(field)}).pack({source}, _b)", served)
             case ListOf(of=of):
                 self._list_of(source, of, served)
             case Array(of=of, count=count):
@@ -453,8 +503,8 @@ class PackWriter(Writer):
             case Chain():
                 self._chain(source, wire_type, served)
             case Body(type_field=type_field, version_field=version_field):
-                version = f"_r.{version_field}" if version_field else str(self.version)
-                self.put(f"_body(_r.{type_field}, {version}).pack({source}, _b)", served)
+                version = self.variable(version_field) if version_field else str(self.version)
+                self.put(f"_body({self.variable(type_field)}, {version}).pack({source}, _b)", served)
             case Tail(of=of):
                 self.put(f"if {source} is not None:")
                 with self.indented():
@@ -488,11 +538,9 @@ class PackWriter(Writer):
 
     def _vector(self, source: str, of: Scalar | Simple, served: str) -> None:
         if isinstance(of, Scalar):
-            values = "*[_v * 1e6 for _v in _l]" if of is double else "*_l"
-            self.put(f"_l = {source}")
-            pack = f"_pack(f'>I{{_len(_l)}}{of.code}', _len(_l), {values})"
-            self.piece(rf"{pack} if _l else b'\0\0\0\0'", served)
-            self.settle()
+            values = f"*[_v * 1e6 for _v in {source}]" if of is double else f"*{source}"
+            pack = f"_pack(f'>I{{_len({source})}}{of.code}', _len({source}), {values})"
+            self.piece(rf"{pack} if {source} else b'\0\0\0\0'", served)
             return
         self.put(f"_l = {source} or ()")
         self.piece("_p32(_len(_l))", served)
@@ -529,10 +577,26 @@ class PackWriter(Writer):
 
     def _chain(self, source: str, chain: Chain, served: str) -> None:
         pack = self.constant("n", self.compiled(chain.record, self.version).pack)
-        self.put(f"if bool({source}) != (_r.{chain.flag} == {chain.value}):", served)
-        self.put(f"    _wrong_count(_len({source}), _r.{chain.flag}, {chain.flag!r})", served)
+        self.put(f"if bool({source}) != ({self.variable(chain.flag)} == {chain.value}):", served)
+        self.put(f"    _wrong_count(_len({source}), {self.variable(chain.flag)}, {chain.flag!r})", served)
         self.put(f"for _v in {source}:")
         self.put(f"    {pack}(_v, _b)", served)
+
+
+_LARGE = 8
+"""Fields from which on a record is taken apart."""
+
+_WIDTH = 100
+"""Characters in a line of names."""
+
+_FEW = 4
+"""Numbers that are looked up with the texts beside them: more are packed faster."""
+
+
+def _may_be_kept(field: Field) -> bool:
+    """Whether a field can be part of what a form is looked up by."""
+    plain = isinstance(field.type, Scalar) or field.type in (string, longdouble, bits)
+    return plain and field.type is not double and field.name not in forms.VARIED | forms.OWN
 
 
 def _count(count: int, smallest: int, data: bytes, offset: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from protocol import versions, wire
 from protocol.codegen import PackWriter, UnpackWriter, Writer
 from protocol.layout import SchemaError, fields, minimum_size, names, resolve
-from protocol.schema import BODIES, Body, Entry, Field, Record, Scalar, WireType, double
+from protocol.schema import BODIES, Body, Entry, Field, Record, Scalar, WireType, bits, double
 
 __all__ = ["Codec", "SchemaError", "compiled", "locate", "minimum_size", "read_so_far", "resolve"]
 
@@ -109,7 +109,7 @@ def _first_that_does_not_fit(run: tuple[Field, ...], variables: dict[str, Any], 
             offset += field.type.width
     record = variables.get("_r")
     for field in run:
-        if not _fits(getattr(record, field.name, _NOTHING), field.type):
+        if not _fits(_value_at(record, field.name), field.type):
             return field.name, offset
     return run[0].name, offset
 
@@ -117,10 +117,17 @@ def _first_that_does_not_fit(run: tuple[Field, ...], variables: dict[str, Any], 
 _NOTHING = object()
 
 
+def _value_at(record: Any, path: str) -> Any:
+    """The value of a field, or of one of the record in it; something that fits nowhere when there is none."""
+    for name in path.split("."):
+        record = getattr(record, name, _NOTHING)
+    return record
+
+
 def _fits(value: Any, of: WireType) -> bool:
-    """Whether a value can be written as a scalar, or as text."""
+    """Whether a value can be written as a scalar, a bitmap or text."""
     if not isinstance(of, Scalar):
-        return value is None or isinstance(value, str)
+        return value is None or isinstance(value, wire.Bits if of is bits else str)
     try:
         Struct(">" + of.code).pack(value)
     except Exception:

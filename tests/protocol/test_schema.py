@@ -14,10 +14,12 @@ from protocol.messages import (
     JobDescription,
     JobInfo,
     JobInfoResponse,
+    MultiCoreData,
     NodeInfo,
     NodeInfoResponse,
     ReturnCode,
     StatsResponse,
+    StepId,
     SubmitResponse,
 )
 from protocol.schema import BODIES, Field, If, Record, array, list_of, repeat, string, u8, u16, u32
@@ -124,6 +126,14 @@ def test_a_value_that_does_not_fit_is_our_error():
         pack(JobInfo(network="ib0", comment=b"bytes", qos="normal"), Version.V22_05)
     with pytest.raises(EncodeError, match=r"JobInfo\.licenses"):
         pack(JobInfo(state_desc="fine", licenses=["unhashable"]), Version.V22_05)
+    with pytest.raises(EncodeError, match=r"JobInfo\.exit_code"):
+        pack(JobInfo(comment="between", exit_code=-1, extra="others"), Version.V26_05)
+    with pytest.raises(EncodeError, match=r"JobInfo\.req_node_inx"):
+        pack(JobInfo(req_nodes="n1", req_node_inx=5), Version.V26_05)
+    with pytest.raises(EncodeError, match=r"JobInfo\.step_id\.job_id"):
+        pack(JobInfo(step_id=StepId(job_id=-1)), Version.V26_05)
+    with pytest.raises(EncodeError, match=r"JobInfo\.boards_per_node\.cores_per_socket"):
+        pack(JobInfo(boards_per_node=MultiCoreData(flag=0xFF, cores_per_socket=1 << 16)), Version.V26_05)
     with pytest.raises(EncodeError, match="record_count"):
         encode_body(2004, JobInfoResponse(record_count=2, jobs=[JobInfo()]), Version.V24_11)
     with pytest.raises(EncodeError, match="takes a JobInfoResponse"):
