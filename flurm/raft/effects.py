@@ -58,6 +58,8 @@ class RejectReason(enum.Enum):
     STORAGE_FULL = "no room left on the device"
     STORAGE_FAILED = "storage failed"
     LEADERSHIP_LOST = "leadership was lost"
+    TRANSFERRING = "leadership is being handed over"
+    INVALID = "the request cannot be carried out"
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -91,7 +93,10 @@ class TransferEnded(msgspec.Struct, frozen=True):
 
 
 class LeaderChanged(msgspec.Struct, frozen=True):
-    """``leader`` leads in ``term`` as far as this member knows; None while it knows of none."""
+    """``leader`` leads in ``term`` as far as this member knows; None while it knows of none.
+
+    Where it is this member itself, or was until now, ``BecameLeader`` or ``SteppedDown`` says so instead.
+    """
 
     term: int
     leader: str | None
@@ -104,8 +109,11 @@ class ConfigurationChanged(msgspec.Struct, frozen=True):
 
 
 class SendChunk(msgspec.Struct, frozen=True):
-    """Send ``to`` an ``InstallSnapshot`` of the newest snapshot from byte ``offset``, of ``index`` where that still is
-    the newest and of the newest from its beginning where it is not."""
+    """Send ``to`` an ``InstallSnapshot`` of the snapshot that ends at ``index``, from byte ``offset``.
+
+    Where that one is gone, send the newest from its beginning. A snapshot that is being sent should be kept until
+    another one is sent to that member, or a slow transfer would begin anew with every snapshot taken meanwhile.
+    """
 
     to: str
     term: int
@@ -114,9 +122,21 @@ class SendChunk(msgspec.Struct, frozen=True):
     round: int = 0
 
 
+class TakeSnapshot(msgspec.Struct, frozen=True):
+    """Take a snapshot now that ends at ``index`` or later, and say so with ``SnapshotTaken``.
+
+    A member needs entries that are no longer in memory, and the newest snapshot ends before them.
+    """
+
+    index: int
+
+
 class StoreChunk(msgspec.Struct, frozen=True):
-    """Keep this piece of a leader's snapshot; answer with ``ChunkStored``, ``ChunkFailed``, and for the last one
-    ``SnapshotStored``. A piece at offset 0 begins anew."""
+    """Keep this piece of a leader's snapshot; answer with ``ChunkStored`` or ``ChunkFailed``, for the last one with
+    ``SnapshotStored`` or ``ChunkFailed``. A piece at offset 0 begins anew.
+
+    With the last piece the log on disk is replaced, whatever it holds: none of it belongs after this snapshot.
+    """
 
     index: int
     term: int
@@ -144,6 +164,7 @@ Effect: TypeAlias = (
     | LeaderChanged
     | ConfigurationChanged
     | SendChunk
+    | TakeSnapshot
     | StoreChunk
     | Restore
 )

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from flurm.raft.messages import Message
-from flurm.raft.records import Configuration, Entry, HardState
+from flurm.raft.records import Configuration, Entry, EntryKind, HardState
 
 
 class Recovered(msgspec.Struct, frozen=True):
@@ -37,10 +37,14 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Propose(msgspec.Struct, frozen=True):
-    """Somebody wants ``command`` in the log; ``token`` comes back with its commit or its refusal, unlooked at."""
+    """Somebody wants ``command`` in the log; ``token`` comes back with its commit or its refusal, unlooked at.
+
+    ``kind`` is COMMAND, or MACHINE_VERSION for what switches the state machine.
+    """
 
     command: bytes
     token: Any = None
+    kind: EntryKind = EntryKind.COMMAND
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -126,7 +130,7 @@ class ChunkStored(msgspec.Struct, frozen=True):
 
 
 class SnapshotStored(msgspec.Struct, frozen=True):
-    """The last piece came, the snapshot is whole and durable, and the log on disk begins after it."""
+    """The last piece came, the snapshot is whole and durable, and the log on disk is empty and begins after it."""
 
     index: int
     term: int

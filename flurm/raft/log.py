@@ -49,6 +49,25 @@ class LogView:
         assert self._base_index < first and last <= self.last_index, (first, last, self._base_index, self.last_index)
         return tuple(self._entries[first - self._base_index - 1 : last - self._base_index])
 
+    def batch(self, first: int, max_entries: int, max_bytes: int) -> tuple[Entry, ...]:
+        """The entries from ``first`` on that fit into one message: at least one where there is one."""
+        start = first - self._base_index - 1
+        assert start >= 0, (first, self._base_index)
+        stop, size = start, 0
+        while stop < len(self._entries) and stop - start < max_entries:
+            size += len(self._entries[stop].payload)
+            if size > max_bytes and stop > start:
+                break
+            stop += 1
+        return tuple(self._entries[start:stop])
+
+    def newest_not_above(self, index: int, term: int) -> int:
+        """The newest index up to ``index`` whose entry's term is at most ``term``; the base where no entry is."""
+        index = min(index, self.last_index)
+        while index > self._base_index and self._entries[index - self._base_index - 1].term > term:
+            index -= 1
+        return max(index, self._base_index)
+
     def append(self, entry: Entry) -> None:
         """Add ``entry`` at the end; its index must be the next one and its term no smaller than the last."""
         assert entry.index == self.last_index + 1, f"entry {entry.index} does not follow {self.last_index}"

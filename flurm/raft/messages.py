@@ -16,7 +16,8 @@ from flurm.raft.records import Configuration, Entry
 class Message(msgspec.Struct, frozen=True, tag=True):
     """Base of every message between members: who sent it, in which term.
 
-    A pre-vote and its answer carry the term that the candidate would take on, which nobody takes over from them.
+    A pre-vote, and the answer that grants it, carry the term that the candidate would take on, which nobody takes over
+    from them.
     """
 
     sender: str

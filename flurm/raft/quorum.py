@@ -1,6 +1,6 @@
 """Majorities: what a set of voters has agreed on.
 
-Plain functions over a set of voters, so that joint consensus is the smaller of two answers and nothing else changes.
+Plain functions over sets of voters and what each is known to hold; joint consensus is the smaller of two answers.
 """
 
 from __future__ import annotations
@@ -46,3 +46,17 @@ def tally(voters: Collection[str], votes: Mapping[str, bool]) -> Vote:
     if refused > len(voters) - majority(voters):
         return Vote.LOST
     return Vote.PENDING
+
+
+def joint_index(voters: Collection[str], outgoing: Collection[str], match: Mapping[str, int]) -> int:
+    """As ``committed_index``, where ``voters`` and, unless empty, ``outgoing`` must agree (Raft paper, section 6)."""
+    index = committed_index(voters, match)
+    return min(index, committed_index(outgoing, match)) if outgoing else index
+
+
+def joint_tally(voters: Collection[str], outgoing: Collection[str], votes: Mapping[str, bool]) -> Vote:
+    """As ``tally``, where the candidate must win among ``voters`` and, unless empty, among ``outgoing``."""
+    outcomes = {tally(voters, votes)} | ({tally(outgoing, votes)} if outgoing else set())
+    if Vote.LOST in outcomes:
+        return Vote.LOST
+    return Vote.PENDING if Vote.PENDING in outcomes else Vote.WON

@@ -72,6 +72,16 @@ class Role(enum.Enum):
     LEADER = "leader"
 
 
+class MemberStatus(msgspec.Struct, frozen=True):
+    """Another member as its leader sees it: what it holds durably, what is sent next, and how; ``silent_ms`` since it
+    was last heard."""
+
+    match_index: int
+    next_index: int
+    phase: str
+    silent_ms: int
+
+
 class Status(msgspec.Struct, frozen=True):
     """A server at one moment, for people and metrics."""
 
@@ -84,3 +94,8 @@ class Status(msgspec.Struct, frozen=True):
     last_index: int
     durable_index: int
     waiting: int
+    learners: frozenset[str] = frozenset()
+    configuration: Configuration = Configuration()
+    snapshot_index: int = 0
+    progress: dict[str, MemberStatus] = {}
+    """On a leader, of every other member."""

@@ -1,76 +1,82 @@
 """The Raft server: one member's rules as a machine. ``handle(event)`` returns the effects; nothing else happens.
 
-A member recovers, then it is a follower, a candidate or a leader. It counts itself, for a vote as for a match index,
-only once storage has said that what it counts is durable. A leader opens its term with a no-op entry and commits by
-count only entries of its own term (Raft paper, section 5.4.2); what earlier terms left behind commits along with them.
+A member recovers, then it is a follower, a candidate or a leader. This file takes events in and hands each to the rule
+that it belongs to; the rules are in ``election``, ``following``, ``replication``, ``membership``, ``snapshotting``,
+``reads`` and ``transfer``, what they work on is in ``member``. Handlers note what has become known; ``_settle`` then
+does, for a leader, whatever has become possible.
 
 A member that is the only voter waits for nobody: it campaigns as soon as it has recovered, its own durable vote elects
 it, its own durable append commits. That is the path every cluster takes, with a majority of one.
 
-Where storage refuses an append, the entries never existed: a sole voter drops them and refuses their proposals at once;
-a leader of several, whose entries may live on elsewhere, steps down. The next epoch tells late answers about dropped
-entries from those about new ones.
+Where storage refuses an append, the entries never existed: a member that is alone drops them and refuses their
+proposals at once; a leader whose entries may have been sent to others, and live on there, steps down, because it must
+never give their places to others in the same term. The next epoch tells late answers about dropped entries from those
+about new ones.
 
-Elections and replication between members enter through ``_step``: a message type, a handler in ``_HANDLERS``.
+``Tick`` is all the time there is: an election timeout or a heartbeat happens with the first tick at or after
+``next_deadline_ms``. Another event happens at the time that ``handle`` is told, or else at the last tick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
-
-import msgspec
-
-from flurm.raft import quorum
-from flurm.raft.effects import Append, BecameLeader, Commit, Effect, Reject, RejectReason, SteppedDown
-from flurm.raft.events import Appended, AppendFailed, Event, FailureKind, Propose, Received, Recovered, Tick
+from flurm.raft import election, following, membership, reads, replication, snapshotting, transfer
+from flurm.raft.effects import Effect, RejectReason
+from flurm.raft.events import (
+    Appended,
+    AppendFailed,
+    Campaign,
+    ChangeMembership,
+    ChunkFailed,
+    ChunkStored,
+    Event,
+    FailureKind,
+    Propose,
+    Read,
+    Received,
+    Recovered,
+    SnapshotStored,
+    SnapshotTaken,
+    Tick,
+    TransferLeadership,
+)
+from flurm.raft.limits import Limits, Timing
 from flurm.raft.log import LogView
-from flurm.raft.messages import Message
-from flurm.raft.records import Entry, EntryKind, HardState, Role, Status
+from flurm.raft.member import Member, Waiting
+from flurm.raft.messages import (
+    AppendEntries,
+    AppendReply,
+    InstallSnapshot,
+    Message,
+    RequestVote,
+    SnapshotReply,
+    TimeoutNow,
+    VoteReply,
+)
+from flurm.raft.records import Configuration, EntryKind, HardState, MemberStatus, Role, Status
+
+__all__ = ["Limits", "RaftServer", "Timing"]
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds on what one server holds for proposals that have not been committed."""
-
-    waiting_entries: int = 10_000
-    waiting_bytes: int = 64 * 1024 * 1024
-    command_bytes: int = 16 * 1024 * 1024
+_RETRY_MS = 10
+"""How long to leave storage alone that has refused something."""
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    token: Any
-    size: int
+class RaftServer(Member):
+    """One member. Feed it ``Recovered`` first, then whatever happens, and carry out what it returns, in order.
 
+    ``configuration`` holds where storage has neither a snapshot nor a configuration in the log; a member that is to be
+    added to a cluster begins with an empty one. ``seed`` decides the election timeouts.
+    """
 
-class RaftServer:
-    """One member. Feed it ``Recovered`` first, then whatever happens, and carry out what it returns, in order."""
-
-    _HANDLERS: ClassVar[dict[type[Message], Callable[[RaftServer, Message], None]]] = {}
-
-    def __init__(self, member: str, voters: Iterable[str], limits: Limits = Limits()) -> None:  # noqa: B008
-        self.member = member
-        self.voters = frozenset(voters)
-        self.limits = limits
-        self.role = Role.RECOVERING
-        self.hard_state = HardState()
-        self.leader: str | None = None
-        self.commit_index = 0
-        self.durable_index = 0
-        self.now_ms = 0
-        self.log = LogView()
-        self._epoch = 0
-        self._votes: dict[str, bool] = {}
-        self._match: dict[str, int] = {}
-        self._saved = HardState()
-        self._hard_state_in_flight = False
-        self._waiting: dict[int, _Waiting] = {}
-        self._waiting_bytes = 0
-        self._effects: list[Effect] = []
-
-    @property
-    def term(self) -> int:
-        """The newest term this member knows of."""
-        return self.hard_state.term
+    def __init__(
+        self,
+        member: str,
+        configuration: Configuration,
+        timing: Timing = Timing(),  # noqa: B008
+        limits: Limits = Limits(),  # noqa: B008
+        seed: int = 0,
+    ) -> None:
+        super().__init__(member, configuration, timing, limits, seed)
 
     def status(self) -> Status:
         """The server at this moment, as a value."""
@@ -83,180 +89,231 @@ class RaftServer:
             commit_index=self.commit_index,
             last_index=self.log.last_index,
             durable_index=self.durable_index,
-            waiting=len(self._waiting),
+            waiting=len(self.waiting),
+            learners=frozenset(self.configuration.learners),
+            configuration=self.configuration,
+            snapshot_index=self.snapshot_index,
+            progress={
+                name: MemberStatus(p.match_index, p.next_index, p.phase.value, self.now_ms - p.heard_ms)
+                for name, p in self.progress.items()
+            },
         )
 
-    def handle(self, event: Event) -> tuple[Effect, ...]:
-        """Take one event in and return what is to be done, in order."""
+    @property
+    def next_deadline_ms(self) -> int | None:
+        """When the next tick is needed; None where none is."""
+        if self.role is Role.LEADER:
+            return self.heartbeat_due_ms if self.progress else self.now_ms + _RETRY_MS if self._unsaved else None
+        due = [self.now_ms + _RETRY_MS] if self._unsaved or self.sole_voter else []
+        if self.election_due_ms is not None and election.may_stand(self):
+            due.append(self.election_due_ms)
+        if self.ballot is not None and self.ballot.asked:
+            due.append(self.ballot.ask_again_ms)
+        if self.transfer is not None:
+            due.append(self.transfer.give_up_ms)
+        return min(due, default=None)
+
+    @property
+    def _unsaved(self) -> bool:
+        """Whether storage has refused what has to be stored all the same."""
+        if self.role is Role.LEADER and self.log.last_term < self.term:
+            return True
+        return self.saved != self.hard_state and not self.hard_state_in_flight
+
+    def handle(self, event: Event, now_ms: int | None = None) -> tuple[Effect, ...]:
+        """Take one event in and return what is to be done, in order.
+
+        ``now_ms`` is the time by the clock that the ticks show, where the caller knows it; else that of the last tick.
+        """
+        if now_ms is not None and now_ms > self.now_ms:
+            self.now_ms = now_ms
         match event:
             case Propose():
                 self._propose(event)
             case Appended():
                 self._appended(event)
+            case Received():
+                self._step(event.message)
             case Tick():
                 self._tick(event)
             case AppendFailed():
                 self._append_failed(event)
-            case Received():
-                self._step(event.message)
             case Recovered():
                 self._recovered(event)
-        effects, self._effects = tuple(self._effects), []
+            case _:
+                self._administer(event)
+        self._settle()
+        effects, self.effects = tuple(self.effects), []
         return effects
+
+    def _administer(self, event: Event) -> None:
+        match event:
+            case Read():
+                reads.read(self, event)
+            case ChangeMembership():
+                membership.change(self, event)
+            case TransferLeadership():
+                transfer.begin(self, event)
+            case Campaign() if self.role in (Role.FOLLOWER, Role.CANDIDATE):
+                election.campaign(self, transfer=True)
+            case SnapshotTaken():
+                snapshotting.taken(self, event)
+            case ChunkStored():
+                snapshotting.chunk_stored(self, event)
+            case SnapshotStored():
+                snapshotting.stored(self, event)
+            case ChunkFailed():
+                snapshotting.chunk_failed(self, event)
+
+    def _settle(self) -> None:
+        """Do what the event has made possible."""
+        if self.role is Role.LEADER:
+            if self.change is not None or self.outgoing or not self.votes:
+                membership.advance(self)
+            if self.reads:
+                reads.answer(self)
+        if self.transfer is not None:
+            transfer.advance(self)
+        if self.progress:
+            replication.send_entries(self)
 
     def _recovered(self, event: Recovered) -> None:
         assert self.role is Role.RECOVERING, "a server recovers once"
-        self.hard_state = self._saved = event.hard_state
-        self.log = LogView(event.snapshot_index, event.snapshot_term, event.entries)
-        self.commit_index = event.snapshot_index
+        self.hard_state = self.saved = event.hard_state
+        self.log = LogView(event.snapshot_index, event.snapshot_term)
+        self.commit_index = self.snapshot_index = event.snapshot_index
+        self.recover_log(event.entries, event.configuration)
         self.durable_index = self.log.last_index
+        self.following.verified_index = self.commit_index
         assert self.log.last_term <= self.term, f"the log is in term {self.log.last_term}, the member in {self.term}"
         self.role = Role.FOLLOWER
-        if self._alone():
-            self._campaign()
+        if self.sole_voter:
+            election.campaign(self)
 
     def _tick(self, event: Tick) -> None:
         self.now_ms = max(self.now_ms, event.now_ms)
-        if self._saved != self.hard_state and not self._hard_state_in_flight:
-            self._save_hard_state()
-        if not self._alone():
-            return
-        if self.role is Role.FOLLOWER:
-            self._campaign()
-        elif self.role is Role.LEADER and self.log.last_term < self.term:
-            self._append([self._next_entry(EntryKind.NOOP)])
+        if self.saved != self.hard_state and not self.hard_state_in_flight:
+            self.save_hard_state()
+        transfer.tick(self)
+        if self.role is not Role.LEADER:
+            if self.role is not Role.RECOVERING:
+                election.tick(self)
+        elif self.alone:
+            if self.log.last_term < self.term:
+                self.append([self.next_entry(EntryKind.NOOP)])
+        else:
+            self._lead()
+
+    def _lead(self) -> None:
+        election.check_quorum(self)
+        if self.role is Role.LEADER and self.now_ms >= self.heartbeat_due_ms:
+            replication.heartbeat(self)
+            transfer.tell_again(self)
 
     def _propose(self, event: Propose) -> None:
-        refusal = self._refusal(event.command)
+        refusal = self._refusal(event)
         if refusal is not None:
-            self._effects.append(Reject(event.token, refusal, refusal.value, self.leader))
+            self.reject(event.token, refusal)
             return
         entries = []
         if self.log.last_term < self.term:
-            entries.append(self._next_entry(EntryKind.NOOP))
-        entry = self._next_entry(EntryKind.COMMAND, event.command, offset=len(entries))
+            entries.append(self.next_entry(EntryKind.NOOP))
+        entry = self.next_entry(event.kind, event.command, offset=len(entries))
         entries.append(entry)
-        self._waiting[entry.index] = _Waiting(event.token, len(event.command))
-        self._waiting_bytes += len(event.command)
-        self._append(entries)
+        self.waiting[entry.index] = Waiting(event.token, len(event.command))
+        self.waiting_bytes += len(event.command)
+        self.append(entries)
 
-    def _refusal(self, command: bytes) -> RejectReason | None:
+    def _refusal(self, event: Propose) -> RejectReason | None:
         if self.role is not Role.LEADER:
             return RejectReason.NOT_LEADER
-        if len(command) > self.limits.command_bytes:
+        if self.transfer is not None:
+            return RejectReason.TRANSFERRING
+        if event.kind not in (EntryKind.COMMAND, EntryKind.MACHINE_VERSION):
+            return RejectReason.INVALID
+        if len(event.command) > self.limits.command_bytes:
             return RejectReason.TOO_LARGE
-        full = len(self._waiting) >= self.limits.waiting_entries
-        if full or self._waiting_bytes + len(command) > self.limits.waiting_bytes:
+        full = len(self.waiting) >= self.limits.waiting_entries
+        if full or self.waiting_bytes + len(event.command) > self.limits.waiting_bytes:
             return RejectReason.BUSY
         return None
 
     def _appended(self, event: Appended) -> None:
-        if event.epoch != self._epoch:
+        if event.epoch != self.epoch:
             return
         if event.hard_state is not None:
             self._hard_state_saved(event.hard_state)
-        if self.log.term_at(event.last_index) == event.last_term and event.last_index > self.durable_index:
-            self.durable_index = event.last_index
+        if event.last_index > self.durable_index and self.log.term_at(event.last_index) == event.last_term:
+            self.durable(event.last_index)
             if self.role is Role.LEADER:
-                self._match[self.member] = event.last_index
-                self._advance_commit()
+                replication.advance_commit(self)
+            else:
+                following.stored(self)
 
     def _hard_state_saved(self, saved: HardState) -> None:
-        self._saved = saved
-        if saved != self.hard_state:
-            return
-        self._hard_state_in_flight = False
-        if self.role is Role.CANDIDATE and saved.voted_for == self.member:
-            self._votes[self.member] = True
-            self._count_votes()
+        self.saved = saved
+        if saved == self.hard_state:
+            self.hard_state_in_flight = False
+            election.vote_saved(self)
+            following.term_saved(self)
 
     def _append_failed(self, event: AppendFailed) -> None:
-        if event.epoch != self._epoch:
+        if event.epoch != self.epoch:
             return
-        self._epoch += 1
-        self._hard_state_in_flight = False
-        self.log.truncate_after(event.last_index)
-        self.durable_index = min(self.durable_index, event.last_index)
-        reason = RejectReason.STORAGE_FULL if event.kind is FailureKind.FULL else RejectReason.STORAGE_FAILED
-        if self.role is Role.LEADER and not self._alone():
-            self._become_follower(self.hard_state, leader=None)
-        else:
-            self._reject_waiting(after=event.last_index, reason=reason, detail=event.detail)
+        self.epoch += 1
+        self.hard_state_in_flight = False
+        unseen = self.alone and self.sent_index <= event.last_index
+        self.lose_unstored(event.last_index, poisoned=event.kind is FailureKind.POISONED)
+        if unseen:
+            full = event.kind is FailureKind.FULL
+            reason = RejectReason.STORAGE_FULL if full else RejectReason.STORAGE_FAILED
+            self.reject_waiting(after=event.last_index, reason=reason, detail=event.detail)
+            return
+        if self.role is Role.LEADER:
+            self.follow(None)
+        election.stand_back(self)
 
     def _step(self, message: Message) -> None:
-        """Take a message from another member: the rule of terms first, then the message's own handler."""
-        if self.role is Role.RECOVERING or message.sender not in self.voters or message.term < self.term:
+        """Take a message from another member: the rule of terms first, then the message's own rule."""
+        if self.role is Role.RECOVERING or message.sender == self.member:
+            return
+        if isinstance(message, RequestVote):
+            if message.pre:
+                election.answer_beforehand(self, message)
+                return
+            if message.term > self.term and not election.takes_part(self, message):
+                return
+        elif isinstance(message, VoteReply) and message.pre and message.granted:
+            election.vote_reply(self, message)
+            return
+        if message.term < self.term:
+            self._correct(message)
             return
         if message.term > self.term:
-            self._become_follower(HardState(term=message.term), leader=None)
-            self._save_hard_state()
-        handler = self._HANDLERS.get(type(message))
-        if handler is not None:
-            handler(self, message)
+            self.follow_in(message.term)
+        self._dispatch(message)
 
-    def _campaign(self) -> None:
-        self.role = Role.CANDIDATE
-        self.leader = None
-        self.hard_state = HardState(term=self.term + 1, voted_for=self.member)
-        self._votes = {}
-        self._save_hard_state()
+    def _dispatch(self, message: Message) -> None:
+        match message:
+            case AppendEntries():
+                following.append_entries(self, message)
+            case AppendReply():
+                replication.append_reply(self, message)
+            case RequestVote():
+                election.request_vote(self, message)
+            case VoteReply():
+                election.vote_reply(self, message)
+            case InstallSnapshot():
+                snapshotting.install(self, message)
+            case SnapshotReply():
+                snapshotting.reply(self, message)
+            case TimeoutNow():
+                election.timeout_now(self, message)
 
-    def _count_votes(self) -> None:
-        match quorum.tally(self.voters, self._votes):
-            case quorum.Vote.WON:
-                self._become_leader()
-            case quorum.Vote.LOST:
-                self._become_follower(self.hard_state, leader=None)
-
-    def _become_leader(self) -> None:
-        self.role = Role.LEADER
-        self.leader = self.member
-        self._match = {self.member: self.durable_index}
-        self._effects.append(BecameLeader(self.term))
-        self._append([self._next_entry(EntryKind.NOOP)])
-
-    def _become_follower(self, hard_state: HardState, leader: str | None) -> None:
-        led = self.role is Role.LEADER
-        self.role = Role.FOLLOWER
-        self.hard_state = hard_state
-        self.leader = leader
-        self._match = {}
-        if led:
-            self._effects.append(SteppedDown(self.term, leader))
-            reason = RejectReason.LEADERSHIP_LOST
-            self._reject_waiting(after=self.commit_index, reason=reason, detail=reason.value)
-
-    def _advance_commit(self) -> None:
-        index = quorum.committed_index(self.voters, self._match)
-        if index <= self.commit_index or self.log.term_at(index) != self.term:
-            return
-        entries = self.log.slice(self.commit_index + 1, index)
-        self.commit_index = index
-        self.log.release(index)
-        self._effects.append(Commit(entries, tuple(self._take_token(entry.index) for entry in entries)))
-
-    def _take_token(self, index: int) -> Any:
-        waiting = self._waiting.pop(index, None)
-        if waiting is None:
-            return None
-        self._waiting_bytes -= waiting.size
-        return waiting.token
-
-    def _reject_waiting(self, after: int, reason: RejectReason, detail: str) -> None:
-        for index in sorted(index for index in self._waiting if index > after):
-            self._effects.append(Reject(self._take_token(index), reason, detail, self.leader))
-
-    def _next_entry(self, kind: EntryKind, payload: bytes = b"", offset: int = 0) -> Entry:
-        return Entry(self.log.last_index + 1 + offset, self.term, kind, payload)
-
-    def _append(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            self.log.append(entry)
-        self._effects.append(Append(entries=tuple(entries), epoch=self._epoch))
-
-    def _save_hard_state(self) -> None:
-        self._hard_state_in_flight = True
-        self._effects.append(Append(hard_state=self.hard_state, epoch=self._epoch))
-
-    def _alone(self) -> bool:
-        return self.voters == {self.member}
+    def _correct(self, message: Message) -> None:
+        """Tell a leader or candidate of an older term that its time is over; else it could wait for ever."""
+        match message:
+            case AppendEntries() | InstallSnapshot():
+                self.send(message.sender, AppendReply(self.member, self.term, accepted=False, index=0))
+            case RequestVote():
+                self.send(message.sender, VoteReply(self.member, self.term, granted=False))
