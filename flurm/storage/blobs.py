@@ -4,6 +4,10 @@ Equal content is stored once, and content that is known to be durable costs a ha
 blobs go into pack files, where one sync serves all callers that wait; large ones get a file each, in 256 directories,
 with one sync per directory touched.
 
+``put`` makes content durable before it returns. ``keep`` is for content that the log holds as well: it can be read at
+once, and is durable only after ``sync``, which therefore comes before that log goes. Until then a large one has a
+temporary name, so that a file under its own name is always whole, and what found no room waits in memory.
+
 Nothing counts references: whoever holds the state calls ``collect`` with the digests it needs, now and then. What was
 put or put again within the grace time is kept whatever that set says, because the command that needs it may still be on
 its way into the log.
@@ -14,15 +18,27 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
+import structlog
+
 from flurm.storage.errors import CorruptBlob, StorageError, from_os_error
-from flurm.storage.files import Device, make_directory, remove_leftovers, sync_directory, write_atomically
+from flurm.storage.files import (
+    TEMPORARY,
+    Device,
+    make_directory,
+    remove_leftovers,
+    sync_directory,
+    write_atomically,
+    write_private,
+)
 from flurm.storage.packs import PackFiles
 
 PACK_BELOW = 128 * 1024
 GRACE_S = 3600.0
+log = structlog.get_logger(__name__)
+
 _ADVICE = "Restore it from a backup or submit the job that needs it again."
 
 
@@ -35,7 +51,10 @@ class BlobMissing(StorageError):
 
 
 class BlobStore:
-    """The blobs in ``directory``; every method may be called from any thread. Raises StorageError."""
+    """The blobs in ``directory``; every method may be called from any thread. Raises StorageError.
+
+    Opened ``read_only`` it is only for reading, and opening it changes nothing, also beside whoever writes it.
+    """
 
     def __init__(
         self,
@@ -44,16 +63,20 @@ class BlobStore:
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
         device: Device | None = None,
+        read_only: bool = False,
     ) -> None:
-        self.directory = make_directory(directory)
-        self.packs = PackFiles(directory / "packs", device=device)
+        self.directory = directory if read_only else make_directory(directory)
+        self.packs = PackFiles(directory / "packs", device=device, read_only=read_only)
         self._pack_below = pack_below
         self._grace_s = grace_s
         self._clock = clock
         self._durable: set[str] = set()
+        self._kept_files: dict[str, Path] = {}
+        self._held: dict[str, bytes] = {}
+        self._syncing = threading.Lock()
         self._touched: dict[str, float] = {}
         self._lock = threading.Lock()
-        for fan_out in self._fan_outs():
+        for fan_out in self._fan_outs() if not read_only else ():
             remove_leftovers(fan_out)
 
     def put(self, content: bytes) -> str:
@@ -76,16 +99,61 @@ class BlobStore:
             self._durable.update(new.keys() - small.keys())
         return digests
 
+    def introduce(self, contents: Iterable[bytes]) -> tuple[list[str], dict[str, bytes]]:
+        """The digests of ``contents`` in order, and those that are not here yet by digest, for whoever will ``keep``
+        them. Begins the grace time of those that are here."""
+        digests, new = [], {}
+        for content in contents:
+            digest = hashlib.sha256(content).hexdigest()
+            digests.append(digest)
+            if not self._touch(digest) and digest not in self:
+                new[digest] = content
+        return digests, new
+
+    def keep(self, contents: Mapping[str, bytes]) -> None:
+        """Store ``contents`` (SHA-256 in hexadecimal to content, taken on trust): readable now, durable after ``sync``.
+
+        Raises nothing where the disk refuses: it is ``sync`` that fails then.
+        """
+        new = {digest: content for digest, content in contents.items() if not self._is_kept(digest, content)}
+        if new:
+            try:
+                self._keep(new)
+            except StorageError as error:
+                log.warning("blobs held in memory", count=len(new), reason=str(error))
+                self._held.update(new)
+
+    def sync(self) -> None:
+        """Make everything durable that was kept so far. Raises StorageError; all of it can still be read then."""
+        with self._syncing:
+            held = dict(self._held)
+            if held:
+                self._keep(held)
+                for digest in held:
+                    self._held.pop(digest, None)
+            self.packs.sync()
+            for digest in list(self._kept_files):
+                self._move_into_place(digest)
+
+    def missing(self, digests: Iterable[str]) -> set[str]:
+        """Those of ``digests`` that are not here."""
+        return {digest for digest in digests if digest not in self}
+
     def get(self, digest: str) -> bytes:
         """The content of ``digest``. Raises BlobMissing, CorruptBlob, StorageError."""
+        held = self._held.get(digest)
+        if held is not None:
+            return held
         try:
             return self.packs.get(digest)
         except KeyError:
             pass
-        path = self._path(digest)
+        path = self._kept_files.get(digest) or self._path(digest)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
+            if path != self._path(digest):
+                return self.get(digest)
             raise BlobMissing(digest) from None
         except OSError as error:
             raise from_os_error("reading", path, error) from error
@@ -94,11 +162,12 @@ class BlobStore:
         return content
 
     def __contains__(self, digest: str) -> bool:
-        return digest in self.packs or self._path(digest).exists()
+        here = digest in self.packs or digest in self._kept_files or digest in self._held
+        return here or self._path(digest).exists()
 
     def digests(self) -> set[str]:
         """The digests of all blobs."""
-        return self.packs.digests() | set(self._file_digests())
+        return self.packs.digests() | set(self._file_digests()) | set(self._kept_files) | set(self._held)
 
     def delete(self, digest: str) -> None:
         """Remove ``digest`` now, where it exists; the space of a small one comes back with ``collect``."""
@@ -130,7 +199,42 @@ class BlobStore:
         """Begin the grace time of ``digest`` anew; returns whether it is known to be durable."""
         with self._lock:
             self._touched[digest] = self._clock()
-            return digest in self._durable or digest in self.packs
+            return digest in self._durable or self.packs.is_durable(digest)
+
+    def _is_kept(self, digest: str, content: bytes) -> bool:
+        """Begin the grace time of ``digest`` anew; returns whether it is stored, durably or not yet."""
+        if self._touch(digest) or self.packs.is_sound(digest) or digest in self._kept_files or digest in self._held:
+            return True
+        return len(content) >= self._pack_below and self._path(digest).exists()
+
+    def _keep(self, contents: Mapping[str, bytes]) -> None:
+        small = {digest: content for digest, content in contents.items() if len(content) < self._pack_below}
+        if small:
+            self.packs.keep(small)
+        for digest in contents.keys() - small.keys():
+            make_directory(self._path(digest).parent)
+            path = self._path(digest).with_suffix(f".kept{TEMPORARY}")
+            try:
+                write_private(path, contents[digest])
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise from_os_error("writing", path, error) from error
+            self._kept_files[digest] = path
+
+    def _move_into_place(self, digest: str) -> None:
+        """Make the kept file of ``digest`` a durable one. A copy: what a failed sync leaves behind nobody knows."""
+        try:
+            self._put_files({digest: self.get(digest)})
+        except BlobMissing:
+            return
+        with self._lock:
+            self._durable.add(digest)
+            self._drop_kept_file(digest)
+
+    def _drop_kept_file(self, digest: str) -> None:
+        path = self._kept_files.pop(digest, None)
+        if path is not None:
+            path.unlink(missing_ok=True)
 
     def _is_recent(self, digest: str) -> bool:
         touched = self._touched.get(digest)
@@ -139,8 +243,10 @@ class BlobStore:
     def _remove(self, digest: str) -> None:
         self._durable.discard(digest)
         self._touched.pop(digest, None)
+        self._held.pop(digest, None)
         self.packs.forget([digest])
         try:
+            self._drop_kept_file(digest)
             self._path(digest).unlink(missing_ok=True)
         except OSError as error:
             raise from_os_error("removing", self._path(digest), error) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from flurm.storage.errors import from_os_error
 
@@ -18,6 +20,15 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Put a file of ``data``, for its owner only, at ``path``; nothing is synced. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def sync_directory(path: Path) -> None:
@@ -41,20 +52,20 @@ def make_directory(path: Path) -> Path:
     return path
 
 
-def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o600, sync_name: bool = True) -> None:
-    """Put a file of ``chunks`` at ``path``: readers, also after a crash, see the old file or the whole new one.
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o600, sync_name: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of ``path`` when the block ends well, and is gone where it does not.
 
-    With ``sync_name`` false the caller syncs the directory itself before it relies on the name. Raises StorageError.
+    Readers, also after a crash, see the old file or the whole new one. With ``sync_name`` false the caller syncs the
+    directory itself before it relies on the name. Raises StorageError.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{next(_serial)}{TEMPORARY}")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            for chunk in chunks:
-                write_all(fd, chunk)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
         if sync_name:
             sync_directory(path.parent)
@@ -62,6 +73,13 @@ def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o600, syn
         raise from_os_error("writing", path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o600, sync_name: bool = True) -> None:
+    """Put a file of ``chunks`` at ``path``, as ``replacing`` does it. Raises StorageError."""
+    with replacing(path, mode, sync_name) as file:
+        for chunk in chunks:
+            file.write(chunk)
 
 
 def remove_leftovers(directory: Path) -> None:
@@ -79,6 +97,10 @@ class Device:
         while view:
             written = os.pwrite(fd, view, offset)
             view, offset = view[written:], offset + written
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Extend the file to ``size`` bytes of zeros that have their place on the disk already. Raises OSError."""
+        os.posix_fallocate(fd, 0, size)
 
     def sync(self, fd: int) -> None:
         """Make what was written durable. Raises OSError; what the file holds is unknown then."""

@@ -32,19 +32,24 @@ class HardStateFile:
 
     def load(self) -> HardState:
         """What was saved last; the initial one where nothing ever was. Raises CorruptLog, StorageError."""
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return HardState()
-        except OSError as error:
-            raise from_os_error("reading", self.path, error) from error
-        expected, found = int.from_bytes(data[:_CRC_SIZE], "little"), google_crc32c.value(data[_CRC_SIZE:])
-        if len(data) <= _CRC_SIZE or expected != found:
-            raise CorruptLog(self.path, 0, f"expected CRC-32C {expected:08x}, found {found:08x}", ADVICE)
-        term, voted_for = msgpack.unpackb(data[_CRC_SIZE:])
-        return HardState(term, voted_for)
+        return read(self.path)
 
     def save(self, state: HardState) -> None:
         """Make ``state`` durable. Raises StorageError; the former one stands then."""
         body = msgpack.packb((state.term, state.voted_for))
         write_atomically(self.path, [google_crc32c.value(body).to_bytes(_CRC_SIZE, "little"), body])
+
+
+def read(path: Path) -> HardState:
+    """The hard state in ``path``; the initial one where there is no such file. Raises CorruptLog, StorageError."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return HardState()
+    except OSError as error:
+        raise from_os_error("reading", path, error) from error
+    expected, found = int.from_bytes(data[:_CRC_SIZE], "little"), google_crc32c.value(data[_CRC_SIZE:])
+    if len(data) <= _CRC_SIZE or expected != found:
+        raise CorruptLog(path, 0, f"expected CRC-32C {expected:08x}, found {found:08x}", ADVICE)
+    term, voted_for = msgpack.unpackb(data[_CRC_SIZE:])
+    return HardState(term, voted_for)

@@ -3,6 +3,10 @@
 A crash may lose or tear whatever was not synced, and only that: the last batch of the last segment. So bytes that are
 no record are a torn tail where nothing readable follows them, or where what follows belongs to the same batch and
 sectors in between were never written. They are cut off and reported. Anything else was once durable: ``CorruptLog``.
+
+Zeros up to the end of a file are space that was taken in advance and not used. They hide nothing: records that became
+zeros in an earlier segment are missed by the one that follows it, and at the end of the last one there is no telling
+them from a batch that never reached the disk.
 """
 
 from __future__ import annotations
@@ -61,19 +65,20 @@ def scan_segment(path: Path, data: bytes, is_last: bool) -> Scan | None:
 
     None where it is the last one and its creation was cut short. Raises CorruptLog.
     """
+    used = len(data.rstrip(b"\0"))
     try:
         first_index, previous_term = decode_header(data)
     except BadRecord as error:
-        if is_last and len(data) <= HEADER_SIZE:
+        if is_last and used <= HEADER_SIZE:
             return None
         raise CorruptLog(path, 0, str(error), DAMAGE_ADVICE) from None
     scan = Scan(first_index, previous_term, array("Q"), HEADER_SIZE, previous_term)
-    while scan.end < len(data):
+    while scan.end < used:
         try:
             record = decode_record(data, scan.end)
         except BadRecord as error:
-            _judge(path, data, scan, str(error), is_last)
-            scan.torn = TornTail(str(path), scan.end, len(data) - scan.end, str(error))
+            _judge(path, data, used, scan, str(error), is_last)
+            scan.torn = TornTail(str(path), scan.end, used - scan.end, str(error))
             return scan
         _check_order(path, scan, record.entry)
         scan.offsets.append(scan.end)
@@ -90,11 +95,11 @@ def _check_order(path: Path, scan: Scan, entry: Entry) -> None:
         raise CorruptLog(path, scan.end, problem, DAMAGE_ADVICE)
 
 
-def _judge(path: Path, data: bytes, scan: Scan, problem: str, is_last: bool) -> None:
+def _judge(path: Path, data: bytes, used: int, scan: Scan, problem: str, is_last: bool) -> None:
     """Return where the bytes after ``scan.end`` are a torn tail, raise CorruptLog where they are not."""
     if not is_last:
         raise CorruptLog(path, scan.end, problem, DAMAGE_ADVICE)
-    following = _next_record(data, scan)
+    following = _next_record(data, used, scan)
     if following is None:
         return
     start, record = following
@@ -103,11 +108,11 @@ def _judge(path: Path, data: bytes, scan: Scan, problem: str, is_last: bool) -> 
         raise CorruptLog(path, scan.end, readable, DAMAGE_ADVICE)
 
 
-def _next_record(data: bytes, scan: Scan) -> tuple[int, Record] | None:
+def _next_record(data: bytes, used: int, scan: Scan) -> tuple[int, Record] | None:
     """The first readable record with a later index after the bad one, by trying every offset."""
     lowest = scan.last_index + 2
-    highest = lowest + (len(data) - scan.end) // RECORD_OVERHEAD
-    for start in range(scan.end + 1, len(data) - RECORD_OVERHEAD + 1):
+    highest = lowest + (used - scan.end) // RECORD_OVERHEAD
+    for start in range(scan.end + 1, min(used, len(data) - RECORD_OVERHEAD + 1)):
         if lowest <= peek_index(data, start) <= highest:
             try:
                 return start, decode_record(data, start)

@@ -8,6 +8,10 @@ After a refusal the writer drops what is left of that append's epoch, for those 
 server knows, and begins a new epoch. A log that is poisoned stays so: every later append is refused until the owner
 has opened storage anew.
 
+Pieces of a leader's snapshot pass through the same queue, one sync each, so that the log is begun anew after the last
+of them in order with the appends around it. Where the log holds the very entry that the snapshot ends with, what
+follows it stays: it may have been acknowledged (Raft paper, section 7).
+
 The queue is bounded. The Raft server's own limits keep it from filling, so a full queue is a programming error.
 """
 
@@ -21,17 +25,20 @@ from typing import TypeAlias
 import msgspec
 import structlog
 
-from flurm.raft.effects import Append
-from flurm.raft.events import Appended, AppendFailed, FailureKind
+from flurm.raft.effects import Append, StoreChunk
+from flurm.raft.events import Appended, AppendFailed, ChunkFailed, ChunkStored, FailureKind, SnapshotStored
 from flurm.raft.records import Entry, HardState
 from flurm.storage.errors import LogPoisoned, StorageError, StorageFull
 from flurm.storage.hard_state import HardStateFile
 from flurm.storage.segments import SegmentLog
+from flurm.storage.snapshots import SnapshotInfo
+from flurm.storage.transfer import Incoming
 
 QUEUE_MAX = 65_536
 GROUP_BYTES = 4 * 1024 * 1024
 
-Notify: TypeAlias = Callable[[Appended | AppendFailed], None]
+Said: TypeAlias = Appended | AppendFailed | ChunkStored | ChunkFailed | SnapshotStored
+Notify: TypeAlias = Callable[[Said], None]
 
 log = structlog.get_logger(__name__)
 
@@ -54,20 +61,30 @@ class _Stop(msgspec.Struct, frozen=True):
     pass
 
 
-_Request: TypeAlias = Append | _Compact | _Stop
+_Request: TypeAlias = Append | StoreChunk | _Compact | _Stop
 
 
 class LogWriter:
     """Owns ``segments`` and ``hard_state`` from ``start`` to ``stop``; ``notify`` is called in the writer's thread.
 
-    ``notify`` must not block and not raise: put the event into a mailbox.
+    ``notify`` must not block and not raise: put the event into a mailbox. ``incoming`` takes pieces of snapshots;
+    ``sync_blobs`` makes durable what else only a log would bring back, before that log goes.
     """
 
-    def __init__(self, segments: SegmentLog, hard_state: HardStateFile, notify: Notify) -> None:
+    def __init__(
+        self,
+        segments: SegmentLog,
+        hard_state: HardStateFile,
+        notify: Notify,
+        incoming: Incoming | None = None,
+        sync_blobs: Callable[[], None] = lambda: None,
+    ) -> None:
         self.counters = Counters()
         self._segments = segments
         self._hard_state = hard_state
         self._notify = notify
+        self._incoming = incoming
+        self._sync_blobs = sync_blobs
         self._queue: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._epoch = 0
         self._crash: Exception | None = None
@@ -78,11 +95,14 @@ class LogWriter:
         """Begin to write."""
         self._thread.start()
 
-    def submit(self, append: Append) -> None:
-        """Queue an append; ``notify`` will hear of it. Raises queue.Full, LogPoisoned where the writer has crashed."""
+    def submit(self, work: Append | StoreChunk) -> None:
+        """Queue an append or a piece of a snapshot; ``notify`` will hear of it.
+
+        Raises queue.Full, LogPoisoned where the writer has crashed.
+        """
         if self._crash is not None:
             raise LogPoisoned(f"the log writer crashed, open the log anew: {self._crash!r}")
-        self._put(append)
+        self._put(work)
 
     def compact(self, upto: int) -> None:
         """Queue the removal of segments that hold no entry after ``upto``. Raises queue.Full."""
@@ -123,7 +143,10 @@ class LogWriter:
                 continue
             if isinstance(request, _Stop):
                 return False
-            self._compact(request.upto)
+            if isinstance(request, StoreChunk):
+                self._store_chunk(request)
+            else:
+                self._compact(request.upto)
             return True
         return True
 
@@ -158,9 +181,7 @@ class LogWriter:
         if hard_state is not None:
             self._hard_state.save(hard_state)
         if entries:
-            if entries[0].index <= self._segments.last_index:
-                self._segments.truncate_suffix(entries[0].index)
-            self._segments.append(entries)
+            self._segments.replace(entries)
         return hard_state
 
     def _refuse(self, error: StorageError) -> None:
@@ -169,6 +190,30 @@ class LogWriter:
         kind = _failure_kind(error)
         log.error("append refused", reason=str(error), kind=kind.value, last_index=self._segments.last_index)
         self._notify(AppendFailed(self._segments.last_index, kind, str(error), self._epoch))
+
+    def _store_chunk(self, chunk: StoreChunk) -> None:
+        assert self._incoming is not None, "this writer takes no snapshots"
+        stored = self._incoming.store(chunk)
+        if isinstance(stored, SnapshotInfo):
+            self._begin_after(stored, chunk)
+        elif stored is not None:
+            self._notify(stored)
+
+    def _begin_after(self, snapshot: SnapshotInfo, chunk: StoreChunk) -> None:
+        """Let the log begin after ``snapshot``, which is in place: opening the directory now would do the same."""
+        try:
+            self._sync_blobs()
+            if self._segments.holds(snapshot.index, snapshot.term):
+                self._segments.truncate_prefix(snapshot.index)
+            else:
+                self._segments.reset(snapshot.index, snapshot.term)
+        except StorageError as error:
+            # The log no longer fits the snapshot: nothing may be written to it until storage is opened anew.
+            self._segments.poison(f"beginning the log after snapshot {snapshot.index} failed: {error}")
+            self._refuse(LogPoisoned(f"the log does not begin after snapshot {snapshot.index}: {error}"))
+            return
+        log.info("snapshot received", index=snapshot.index, term=snapshot.term, bytes=snapshot.size)
+        self._notify(SnapshotStored(snapshot.index, snapshot.term, snapshot.configuration or chunk.configuration))
 
     def _compact(self, upto: int) -> None:
         try:

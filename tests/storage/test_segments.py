@@ -128,4 +128,4 @@ class LogAgainstList(RuleBasedStateMachine):
 
 
 TestLogAgainstList = LogAgainstList.TestCase
-TestLogAgainstList.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLogAgainstList.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

@@ -1,16 +1,20 @@
 """The state directory as a whole: lock, hard state, snapshots, and what opening it makes of damage."""
 
 import os
+import random
 import socket
+import struct
+from types import SimpleNamespace
 
+import google_crc32c
 import pytest
 
-from flurm.raft.records import HardState
+from flurm.raft.records import Configuration, HardState
 from flurm.storage.errors import CorruptLog, StateDirHeld
 from flurm.storage.hard_state import HardStateFile
 from flurm.storage.layout import Store
 from flurm.storage.lock import StateDirLock
-from flurm.storage.snapshots import Compression, SnapshotStore
+from flurm.storage.snapshots import Compression, Snapshot, SnapshotStore
 from tests.storage.builders import entries
 
 
@@ -46,7 +50,7 @@ def test_a_damaged_hard_state_is_never_taken_for_a_fresh_start(tmp_path):
 def test_a_snapshot_is_read_back_and_the_third_newest_goes(tmp_path, compression):
     snapshots = SnapshotStore(tmp_path)
     for index in (10, 20, 30):
-        snapshots.write(index, 2, [b"state ", b"at ", b"%d" % index], compression)
+        snapshots.write(index, 2, [b"state ", b"at ", b"%d" % index], compression=compression)
     newest = SnapshotStore(tmp_path).newest()
     assert (newest.snapshot.index, newest.snapshot.term, newest.snapshot.content) == (30, 2, b"state at 30")
     assert newest.damaged == ()
@@ -56,13 +60,43 @@ def test_a_snapshot_is_read_back_and_the_third_newest_goes(tmp_path, compression
 def test_a_snapshot_damaged_at_any_byte_is_passed_over_with_a_report(tmp_path):
     snapshots = SnapshotStore(tmp_path)
     snapshots.write(10, 1, [b"old"])
-    path = snapshots.write(20, 1, [b"new"], Compression.NONE)
+    path = snapshots.write(20, 1, [b"new"], compression=Compression.NONE)
     whole = path.read_bytes()
     for position in range(len(whole)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         newest = snapshots.newest()
         assert newest.snapshot.content == b"old"
         assert [damaged.path for damaged in newest.damaged] == [path]
+
+
+CLUSTER = Configuration(voters=("a", "b", "c"), addresses={"a": "10.0.0.1:6816"})
+
+
+@pytest.mark.parametrize("configuration", [CLUSTER, CLUSTER.encode()])
+def test_a_snapshot_says_who_the_cluster_was(tmp_path, configuration):
+    snapshots = SnapshotStore(tmp_path)
+    path = snapshots.write(10, 1, [b"state"], configuration)
+    assert snapshots.newest().snapshot.configuration == CLUSTER
+    info = snapshots.newest_info().snapshot
+    assert (info.index, info.term, info.configuration, info.size) == (10, 1, CLUSTER, path.stat().st_size)
+
+
+def test_a_snapshot_without_a_configuration_is_still_read(tmp_path):
+    header = struct.pack("<8sIQQB", b"FLURMSNP", 1, 10, 3, 0)
+    content = b"the state"
+    footer = struct.pack("<QI", len(content), google_crc32c.value(content))
+    snapshots = SnapshotStore(tmp_path)
+    snapshots.path(10).write_bytes(header + struct.pack("<I", google_crc32c.value(header)) + content + footer)
+    assert snapshots.newest().snapshot == Snapshot(10, 3, b"the state", None)
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_a_snapshot_larger_than_what_is_read_at_once_is_whole_again(tmp_path, compression):
+    chance = random.Random(5)
+    chunks = [chance.randbytes(700_000) for _ in range(5)]
+    snapshots = SnapshotStore(tmp_path)
+    snapshots.write(1, 1, iter(chunks), compression=compression)
+    assert snapshots.newest().snapshot.content == b"".join(chunks)
 
 
 def test_a_snapshot_that_was_not_finished_does_not_exist(tmp_path):
@@ -95,7 +129,8 @@ def test_opening_gives_the_snapshot_and_the_entries_after_it(tmp_path):
     store_with(tmp_path, [4, 8], upto=11)
     store = Store(tmp_path)
     recovered = store.recovered()
-    assert (store.snapshot.content, recovered.hard_state) == (b"8", HardState(1, "a"))
+    assert store.snapshots.newest().snapshot.content == b"8"
+    assert recovered.hard_state == HardState(1, "a")
     assert (recovered.snapshot_index, recovered.snapshot_term) == (8, 1)
     assert recovered.entries == tuple(entries(9, 11, size=100))
     assert store.segments.first_index == 5
@@ -136,8 +171,28 @@ def test_when_no_snapshot_reaches_the_log_opening_is_refused_and_the_directory_i
 
 def test_a_snapshot_newer_than_the_log_begins_the_log_anew(tmp_path):
     store_with(tmp_path, [], upto=5)
-    SnapshotStore(tmp_path / "snapshots").write(50, 3, [b"from the leader"])
+    SnapshotStore(tmp_path / "snapshots").write(50, 3, [b"from the leader"], CLUSTER)
     HardStateFile(tmp_path / "raft" / "hard_state").save(HardState(3, None))
     store = Store(tmp_path)
     assert (store.segments.base, store.recovered().entries) == ((50, 3), ())
+    assert store.recovered().configuration == CLUSTER
+    store.close()
+
+
+def test_a_log_with_another_entry_where_the_snapshot_ends_begins_anew(tmp_path):
+    store_with(tmp_path, [], upto=9)
+    SnapshotStore(tmp_path / "snapshots").write(5, 3, [b"from the leader"])
+    HardStateFile(tmp_path / "raft" / "hard_state").save(HardState(3, None))
+    store = Store(tmp_path)
+    assert (store.segments.base, store.recovered().entries) == ((5, 3), ())
+    store.close()
+
+
+def test_blobs_are_durable_before_the_log_that_brought_them_goes(tmp_path):
+    steps = []
+    store = Store(tmp_path)
+    store.blobs.sync = lambda: steps.append("sync blobs")
+    store.snapshots.write = lambda *_: steps.append("write snapshot")
+    store.take_snapshot(1, 1, [b""], SimpleNamespace(compact=lambda upto: steps.append("compact log")))
+    assert steps == ["sync blobs", "write snapshot", "compact log"]
     store.close()

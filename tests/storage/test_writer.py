@@ -7,7 +7,7 @@ import pytest
 
 from flurm.raft.effects import Append, Commit, Reject, RejectReason
 from flurm.raft.events import Appended, AppendFailed, FailureKind, Propose, Tick
-from flurm.raft.records import HardState, Role
+from flurm.raft.records import Configuration, HardState, Role
 from flurm.raft.server import RaftServer
 from flurm.storage.errors import LogPoisoned
 from flurm.storage.hard_state import HardStateFile
@@ -153,7 +153,7 @@ class Member:
         self.events = queue.Queue()
         self.writer = self.store.writer(self.events.put)
         self.writer.start()
-        self.server = RaftServer("a", {"a"})
+        self.server = RaftServer("a", Configuration(("a",)))
         self.applied, self.refused = [], []
         self.carry_out(self.server.handle(self.store.recovered()))
 
