@@ -11,6 +11,7 @@ from flurm.config.auth import authority_of, jwt_key_of, signer_of, slurm_key_pat
 from flurm.config.errors import ConfigError
 from flurm.config.load import find_file, load
 from flurm.config.machine import Machine, this_machine
+from flurm.config.membership import TlsFiles, tls_files
 from flurm.config.munge_key import (
     load_or_create_munge_key,
     munge_key_path,
@@ -30,6 +31,7 @@ __all__ = [
     "NodeConfig",
     "PartitionConfig",
     "SlurmdConfig",
+    "TlsFiles",
     "authority_of",
     "find_file",
     "jwt_key_of",
@@ -43,5 +45,6 @@ __all__ = [
     "signer_of",
     "slurm_key_path",
     "this_machine",
+    "tls_files",
     "validate_for_reconfigure",
 ]

@@ -22,6 +22,7 @@ from flurm.config.records import Config, ControllerAddress, NodeConfig, Partitio
 from flurm.config.slurm_keys import GLOBAL_KEYS, canonical, nearest_key
 from flurm.config.toml_lines import Path as KeyPath
 from flurm.config.toml_lines import locate, nearest_line
+from flurm.config.values import name as parse_name
 from flurm.config.values import port as parse_port
 from flurm.config.values import strings
 from protocol.hostlist import expand
@@ -184,6 +185,8 @@ class _Loader:
         files = {
             key: self._path(base[key]) for key in ("jwt_key", "munge_key", "munge_socket", "slurm_key") if base.get(key)
         }
+        tls = {"raft_ca": "ca.pem", "raft_certificate": "cert.pem", "raft_key": "key.pem"}
+        files |= {key: self._path(base.get(key, f"{state}/tls/{name}")) for key, name in tls.items()}
         return {"state_dir": state} | found | files
 
     def _path(self, text: str) -> str:
@@ -212,24 +215,26 @@ class _Loader:
         return self._addresses(self.file.table["controllers"], ("controllers",), base.get("slurmctld_port", 6817))
 
     def _addresses(self, found: object, at: KeyPath, port: int) -> tuple[ControllerAddress, ...]:
-        expected = 'expected a list of ["host", port], "host:port" or { host = "...", port = ... }'
+        expected = 'expected a list of ["host", port], "host:port" or { name, host, port, raft_port } with host = "..."'
         if not isinstance(found, list | tuple):
             raise self.file.error(expected, at, _short(found))
         return tuple(self._address(each, at, port, expected) for each in found)
 
     def _address(self, value: object, at: KeyPath, port: int, expected: str) -> ControllerAddress:
+        rest: dict[str, Any] = {}
         match value:
-            case {"host": str(host), **rest} if set(rest) <= {"port", "name"}:
-                number, name = rest.get("port", port), rest.get("name", "")
+            case {"host": str(host), **others} if set(others) <= {"port", "name", "raft_port"}:
+                rest = {str(key): each for key, each in others.items()}
+                number = rest.pop("port", port)
             case [str(host), number]:
-                name = ""
+                pass
             case str(host):
                 host, _, number = host.rpartition(":") if re.search(r"[^:]:\d+$", host) else (host, "", port)
-                name = ""
             case _:
                 raise self.file.error(expected, at, value)
         try:
-            return ControllerAddress(host.strip("[]"), parse_port(number), str(name))
+            rest = {key: parse_port(each) if key == "raft_port" else parse_name(each) for key, each in rest.items()}
+            return ControllerAddress(host.strip("[]"), parse_port(number), **rest)
         except ValueError as wrong:
             raise self.file.error(str(wrong), at, value) from None
 

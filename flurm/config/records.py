@@ -8,11 +8,12 @@ import msgspec
 
 
 class ControllerAddress(msgspec.Struct, frozen=True):
-    """Where a controller listens; name is how slurm.conf calls it."""
+    """Where a controller listens; name is how slurm.conf calls it, raft_port 0 stands for the common one."""
 
     host: str
     port: int
     name: str = ""
+    raft_port: int = 0
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +162,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     raft_election_timeout: tuple[int, int] = (150, 300)
     raft_heartbeat_interval: int = 50
     raft_snapshot_interval: int = 10000
+    raft_ca: str = ""
+    raft_certificate: str = ""
+    raft_key: str = ""
 
     heartbeat_interval: int = 30000
     heartbeat_timeout: int = 90000
@@ -245,6 +249,34 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         own = ControllerAddress(self.slurmctld_host, self.slurmctld_port, self.controller_name)
         return self.controllers or (own,)
 
+    @property
+    def own_address(self) -> ControllerAddress | None:
+        """This controller's entry in `controllers`: the one with its host and port, else the one with its name."""
+        every = self.all_controllers
+        mine = (each for each in every if (each.host, each.port) == (self.slurmctld_host, self.slurmctld_port))
+        return next(mine, None) or next((each for each in every if each.name == self.controller_name), None)
+
+    @property
+    def member_name(self) -> str:
+        """What this controller is called among the members of its cluster, and in its certificate."""
+        own = self.own_address
+        return self.controller_name if own is None else self._member_name_of(own)
+
+    def members(self) -> dict[str, str]:
+        """The members of the cluster, name -> "host:raft_port", this controller included.
+
+        Every controller finds the same names: those in `controllers` where each entry has one, else "host:port" for
+        all of them, host and port being where Slurm's clients find it.
+        """
+        return {
+            self._member_name_of(each): f"{bracketed(each.host)}:{each.raft_port or self.raft_port}"
+            for each in self.all_controllers
+        }
+
+    def _member_name_of(self, each: ControllerAddress) -> str:
+        has_names = all(other.name for other in self.all_controllers)
+        return each.name if has_names else f"{bracketed(each.host)}:{each.port}"
+
     def node(self, name: str) -> NodeConfig | None:
         """Return the node of that name, None where none is configured."""
         return next((each for each in self.nodes if each.name == name), None)
@@ -256,3 +288,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def spool_dir_of(self, node_name: str, hostname: str) -> str:
         """Return the node daemon's spool directory with Slurm's %n (node) and %h (host) filled in."""
         return self.slurmd.spool_dir.replace("%n", node_name).replace("%h", hostname)
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before ":port": an IPv6 address goes into brackets."""
+    return f"[{host}]" if ":" in host else host
