@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flurm.otp.messages import Pid
-from flurm.otp.runtime.debugging import DONE, CallbackFailed, NotSuspended, Statistics, Status
+from flurm.otp.runtime.debugging import DONE, CallbackFailed, Down, NotSuspended, Statistics, Status
 from flurm.otp.runtime.system import SystemCore
 
-__all__ = ["DONE", "CallbackFailed", "NotSuspended", "Statistics", "Status"]
+__all__ = ["DONE", "CallbackFailed", "Down", "NotSuspended", "Statistics", "Status"]
 
 Target = str | Pid
 
@@ -53,8 +53,9 @@ def change_code(
 ) -> None:
     """In a suspended process, have the module turn its state over; `start` names a new class for it.
 
-    Where `code_change` raises, nothing has changed and `CallbackFailed` says why; `NotSuspended` otherwise. A
-    supervisor makes its specification anew.
+    The new class does that; where `old_vsn` is a `Down`, the one that the process has run so far. Where `code_change`
+    raises, nothing has changed and `CallbackFailed` says why; `NotSuspended` otherwise. A supervisor makes its
+    specification anew.
     """
     system.sys_request(target, "change_code", (start, old_vsn, extra), timeout_s)
 

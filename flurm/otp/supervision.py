@@ -267,27 +267,27 @@ class Supervision:
         child = self.children.get(self._key_of.get(id, id))
         return child.spec if child is not None else Refusal("not_found")
 
-    def change(self, flags: Supervisor) -> Refusal | None:
-        """Live change of the specification: processes stay as they are, what comes next follows the new one.
+    def changed(self, flags: Supervisor) -> Supervision | Refusal:
+        """The state after a live change of the specification; this one stays as it is, so that it can be gone back to.
 
-        A child that the new specification does not name is kept, after those that it does; one that is new there is
-        known but not started, until `restart_child` or a restart of its group. Those of a simple_one_for_one keep their
-        own arguments and take the rest from the new template when they are restarted.
+        Processes stay, what comes next follows the new specification. A child that it does not name is kept, after
+        those that it does; one that is new there is known but not started, until `restart_child` or a restart of its
+        group. Those of a simple_one_for_one keep their own arguments and take the rest from the new template; what was
+        started as temporary remains so, because its arguments were not kept.
         """
         if self.simple != (flags.strategy == SIMPLE_ONE_FOR_ONE):
             return Refusal(("bad_strategy", self.flags.strategy, flags.strategy))
-        self.flags = flags
-        if self.simple:
-            for child in self.children.values():
-                child.spec = flags.children[0]
-            return None
-        before, self.children = self.children, {}
-        for spec in flags.children:
-            child = before.pop(spec.id) if spec.id in before else ChildState(spec.id, spec, {}, spec.id)
-            child.spec = spec
-            self.children[spec.id] = child
-        self.children.update(before)
-        return None
+        new = Supervision(flags)
+        new._key_of, new._restarts_s, new._serial = dict(self._key_of), deque(self._restarts_s), self._serial
+        for key, child in self.children.items():
+            spec = child.spec
+            if self.simple:
+                kept = {"restart": TEMPORARY} if spec.restart == TEMPORARY else {}
+                spec = msgspec.structs.replace(flags.children[0], **kept)
+            elif key in new.children:
+                spec = new.children[key].spec
+            new.children[key] = msgspec.structs.replace(child, spec=spec)
+        return new
 
     def _idle(self, id: str) -> tuple[ChildState | None, Refusal | None]:
         """A child that is neither running nor restarting, or why there is none."""

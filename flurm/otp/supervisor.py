@@ -91,10 +91,10 @@ class SupervisorServer(GenServer):
 
     def system_code_change(self, old_vsn: Any, state: Supervision, extra: Any) -> Supervision:
         flags = specification(*self._source)
-        refusal = state.change(flags) if flags is not None else None
-        if refusal is not None:
-            raise Refused(self.name or self.pid, refusal.reason)
-        return state
+        changed = state.changed(flags) if flags is not None else state
+        if isinstance(changed, Refusal):
+            raise Refused(self.name or self.pid, changed.reason)
+        return changed
 
     def format_status(self, state: Supervision) -> Any:
         return {"strategy": state.flags.strategy, "children": state.which_children() if not state.simple else "dynamic"}
@@ -219,7 +219,9 @@ def start_module(start: Any, args: dict[str, Any]) -> tuple[GenServer, dict[str,
     if isinstance(target, type) and issubclass(target, GenStatem):
         return StatemServer(target()), args
     if isinstance(target, Supervisor) or callable(target):
-        return SupervisorServer(), {"start": start, "args": args}
+        server = SupervisorServer()
+        server._source = (start, args)  # known before its init: an upgrade asks for it
+        return server, {"start": start, "args": args}
     raise SpecError(f"{start!r} is {target!r}, expected a GenServer class or a Supervisor")
 
 

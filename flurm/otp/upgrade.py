@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,20 @@ import structlog
 
 from flurm.otp import debug
 from flurm.otp.code import CodeError, Load, Loader
-from flurm.otp.errors import CallError, CallTimeout, OtpError
+from flurm.otp.errors import CallError, CallTimeout, NoProcess, ProcessDown
 from flurm.otp.gen_server import Behaviour, GenServer
 from flurm.otp.gen_statem import GenStatem
 from flurm.otp.messages import RuntimeEvent
 from flurm.otp.release import ADD, REMOVE, UPDATE, Instruction, Release, difference, read, read_relup
+from flurm.otp.runtime.debugging import Down
+from flurm.otp.runtime.sender import ANSWERED, DOWN
 from flurm.otp.supervisor import SupervisorServer
 
 __all__ = ["Down", "Generation", "UpgradeFailed", "Upgrader"]
 
 KEPT_GENERATIONS = 2
-SUSPENDERS = 16
+PATIENCE = 2
+"""How many times the time that a process has to stand still may go by until all do."""
 RESUME_S = 0.1
 
 _log = structlog.get_logger(__name__)
@@ -46,10 +48,8 @@ class UpgradeFailed(Exception):
     """The upgrade was not made; everything is as it was. The text says which part failed and why."""
 
 
-class Down(msgspec.Struct, frozen=True):
-    """`old_vsn` of a `code_change` that goes back: the version that the state is to be made for."""
-
-    vsn: Any
+class _Outdated(UpgradeFailed):
+    """A process that was started meanwhile has imported a module of the release from where it lay before."""
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -63,12 +63,23 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct):
-    """A suspended process and how it was."""
+    """A process that was told to stand still; from when it does, what it was. `module` is None until then."""
 
     process: Any
     step: Instruction
-    module: Any
-    state: Any
+    module: Any = None
+    state: Any = None
+    vsn: Any = None
+
+    def stands_still(self) -> None:
+        """It does now. The version is noted, because a class that has subclasses is changed in place."""
+        self.module, self.state = self.process.module, self.process.state
+        self.vsn = self.module.code_class().vsn
+
+    def put_back(self) -> None:
+        """Be what it was."""
+        if self.module is not None and not self.process.exited:
+            self.process.module, self.process.state = self.module, self.state
 
 
 class Upgrader:
@@ -107,66 +118,97 @@ class Upgrader:
 
     def upgrade(self, directory: Path) -> Generation:
         """Go to the release in a directory. Raises UpgradeFailed; then nothing has changed."""
-        with self._alone():
-            try:
-                release = read(directory)
-                steps = self.plan(release)
-                sources = {
-                    step.module: (path := release.path(step.module), path.read_text())
-                    for step in steps
-                    if step.do != REMOVE
-                }
-            except (CodeError, OSError) as error:
-                raise UpgradeFailed(str(error)) from error
-            if release.version == self.current.version:
-                raise UpgradeFailed(f"release {release.version} runs already")
-            before = self._running(sources)
-            self._carry_out(steps, sources, down=False)
-            _prefer(release)
-            self.generations[0] = msgspec.structs.replace(self.current, sources=before)
-            self.generations.insert(0, Generation(release.version, directory, self._now_s()))
-            del self.generations[KEPT_GENERATIONS:]
-            _log.info("upgraded", version=release.version, steps=len(steps))
-            return self.current
+        done: Generation = self._by_itself(lambda: self._upgrade(directory))
+        return done
 
     def rollback(self) -> Generation:
         """Go back to the release before. Raises UpgradeFailed; then nothing has changed."""
-        with self._alone():
-            if len(self.generations) < 2:
-                raise UpgradeFailed(f"there is no release before {self.current.version} to go back to")
-            former = self.generations[1]
-            held = self._modules_with_processes()
-            steps = tuple(Instruction(UPDATE if module in held else "load", module) for module in former.sources)
-            self._carry_out(steps, former.sources, down=True)
-            _prefer_no_longer(self.current)
-            self.generations = [
-                msgspec.structs.replace(former, since_s=self._now_s(), sources={}),
-                *self.generations[2:],
-            ]
-            _log.info("rolled back", version=former.version, steps=len(steps))
-            return self.current
+        done: Generation = self._by_itself(self._rollback)
+        return done
 
     def reload(self, module: str) -> str:
         """Load one module anew from its file. Raises UpgradeFailed; then nothing has changed."""
-        with self._alone():
-            found = self._loader.modules().get(module)
-            path = getattr(found, "__file__", None)
-            if path is None:
-                raise UpgradeFailed(f"{module} is no loaded module of {', '.join(self._loader.packages)}")
-            try:
-                source = Path(path).read_text()
-            except OSError as error:
-                raise UpgradeFailed(f"{path}: {error.strerror}") from error
-            if source == self._loader.source(module):
-                return f"{module} has not changed"
-            held = module in self._modules_with_processes()
-            self._carry_out(
-                (Instruction(UPDATE if held else "load", module),), {module: (Path(path), source)}, down=False
-            )
-            return f"{module} was loaded from {path}"
+        told: str = self._by_itself(lambda: self._reload(module))
+        return told
 
-    def _alone(self) -> _Alone:
-        return _Alone(self._busy)
+    def _upgrade(self, directory: Path) -> Generation:
+        try:
+            release = read(directory)
+            loaded = self._loader.modules()
+            steps = tuple(
+                msgspec.structs.replace(step, do=UPDATE) if step.do == ADD and step.module in loaded else step
+                for step in self.plan(release)
+            )
+            sources = {
+                step.module: (path := release.path(step.module), path.read_text())
+                for step in steps
+                if step.do != REMOVE
+            }
+        except (CodeError, OSError, UnicodeDecodeError) as error:
+            raise UpgradeFailed(str(error)) from error
+        if release.version == self.current.version:
+            raise UpgradeFailed(f"release {release.version} runs already")
+        before = self._running(sources)
+        try:
+            self._carry_out(steps, sources, down=False, move=lambda: _prefer(release))
+        except _Outdated:
+            return self._upgrade(directory)
+        self.generations[0] = msgspec.structs.replace(self.current, sources=before)
+        self.generations.insert(0, Generation(release.version, directory, self._now_s()))
+        del self.generations[KEPT_GENERATIONS:]
+        _log.info("upgraded", version=release.version, steps=len(steps))
+        return self.current
+
+    def _rollback(self) -> Generation:
+        if len(self.generations) < 2:
+            raise UpgradeFailed(f"there is no release before {self.current.version} to go back to")
+        former = self.generations[1]
+        held = self._modules_with_processes()
+        sources = {**self._imported_since(), **former.sources}
+        steps = tuple(Instruction(UPDATE if module in held else "load", module) for module in sources)
+        self._carry_out(steps, sources, down=True, move=lambda: _prefer_no_longer(self.current))
+        self.generations = [
+            msgspec.structs.replace(former, since_s=self._now_s(), sources={}),
+            *self.generations[2:],
+        ]
+        _log.info("rolled back", version=former.version, steps=len(steps))
+        return self.current
+
+    def _reload(self, module: str) -> str:
+        found = self._loader.modules().get(module)
+        path = getattr(found, "__file__", None)
+        if path is None:
+            raise UpgradeFailed(f"{module} is no loaded module of {', '.join(self._loader.packages)}")
+        try:
+            source = Path(path).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UpgradeFailed(f"{path}: {error}") from error
+        if source == self._loader.source(module):
+            return f"{module} has not changed"
+        held = module in self._modules_with_processes()
+        self._carry_out((Instruction(UPDATE if held else "load", module),), {module: (Path(path), source)}, down=False)
+        return f"{module} was loaded from {path}"
+
+    def _by_itself(self, work: Callable[[], Any]) -> Any:
+        """Do it beside the caller, who may give up waiting without leaving it half done. One at a time."""
+        outcome = self._system.new_outcome()
+
+        def run() -> None:
+            result: tuple[int, Any] = DOWN, UpgradeFailed("another upgrade is under way; try again when it is done")
+            if self._busy.acquire(blocking=False):
+                try:
+                    result = ANSWERED, work()
+                except BaseException as error:
+                    result = DOWN, error
+                finally:
+                    self._busy.release()
+            outcome.settle(*result)
+
+        self._system.beside(run)
+        kind, value = outcome.wait(float("inf"))
+        if kind == DOWN:
+            raise value
+        return value
 
     def _running(self, sources: Iterable[str]) -> dict[str, tuple[Path, str]]:
         """The sources that run now, of those modules that are about to change."""
@@ -177,61 +219,110 @@ class Upgrader:
                 found[module] = (Path(loaded.__file__), source)
         return found
 
+    def _imported_since(self) -> dict[str, tuple[Path, str]]:
+        """What the release before has in the place of modules that were first imported from the present one."""
+        found = {}
+        for name, module in self._loader.modules().items():
+            package = sys.modules.get(name.rpartition(".")[0])
+            if package is None or not _is_from(module.__file__, self.current.directory):
+                continue
+            for each in package.__path__:
+                path = Path(each) / f"{name.rpartition('.')[2]}.py"
+                if not _is_from(each, self.current.directory) and path.is_file():
+                    found[name] = (path, path.read_text())
+                    break
+        return found
+
     def _modules_with_processes(self) -> set[str]:
         """Modules that define the class of some process (or a base of it)."""
         return {module for process in self._system.processes() for module in _modules_of(process)}
 
-    def _carry_out(self, steps: tuple[Instruction, ...], sources: dict[str, tuple[Path, str]], *, down: bool) -> None:
+    def _carry_out(
+        self,
+        steps: tuple[Instruction, ...],
+        sources: dict[str, tuple[Path, str]],
+        *,
+        down: bool,
+        move: Callable[[], None] = lambda: None,
+    ) -> None:
+        """All steps or none; `move` has imports look in another place from when the code changes."""
         sources = {step.module: sources[step.module] for step in steps if step.do not in (ADD, REMOVE)}
         held: list[_Held] = []
         load: Load | None = None
+        paths = {module: list(module.__path__) for module in self._loader.modules().values() if _is_package(module)}
         try:
             prepared = self._loader.prepare(sources)
-            held = self._suspend(steps)
+            self._hold(steps, held)
+            if any(step.do == ADD and step.module in self._loader.modules() for step in steps):
+                raise _Outdated("a module was imported in the meantime")
+            move()
             load = self._loader.carry_out(prepared)
             for each in held:
                 self._turn_over(each, load, down)
-        except Exception as error:
+        except BaseException as error:
+            for package, path in paths.items():
+                package.__path__ = path
             if load is not None:
                 load.undo()
-            for each in held:
-                each.process.module, each.process.state = each.module, each.state
-                if load is not None and _is_specified_in(each.process, load.changed):
-                    each.module.system_code_change(None, each.state, None)
+                for each in held:
+                    each.put_back()
+            if isinstance(error, UpgradeFailed):
+                raise
             raise UpgradeFailed(str(error)) from error
         finally:
-            for each in held:
-                self._resume(each.process)
+            self._system.allow_births()
+            self._resume(held)
 
-    def _suspend(self, steps: Iterable[Instruction]) -> list[_Held]:
-        """Hold all processes of updated modules; let them all go again where one does not stand still in time."""
-        wanted = [(process, step) for step in steps if step.do == UPDATE for process in self._processes_of(step.module)]
+    def _hold(self, steps: Iterable[Instruction], held: list[_Held]) -> None:
+        """Have all processes of updated modules stand still, and nobody born until the code is whole again.
 
-        def hold(each: tuple[Any, Instruction]) -> Exception | None:
+        Births are held last, when all stand still: a supervisor that is to stand still may have to start a child first.
+        """
+        updates = [step for step in steps if step.do == UPDATE]
+        last_s = self._system.monotonic_s() + PATIENCE * max((step.timeout_s for step in updates), default=0.0)
+        while True:
+            known = {each.process for each in held}
+            wanted = [
+                _Held(process, step)
+                for step in updates
+                for process in self._processes_of(step.module)
+                if process not in known
+            ]
+            if not wanted and self._system.births_held:
+                return
+            if not wanted:
+                self._system.hold_births()
+                continue
+            self._system.allow_births()
+            if self._system.monotonic_s() > last_s:
+                raise UpgradeFailed(f"processes of {wanted[0].step.module} are started faster than they stand still")
+            held += wanted
+            self._suspend(wanted)
+
+    def _suspend(self, wanted: list[_Held]) -> None:
+        """Have processes stand still, each within its time, counted from now for all of them."""
+        began_s = self._system.monotonic_s()
+        for each, asked in self._ask(wanted, "suspend"):
+            process, timeout_s = each.process, each.step.timeout_s
             try:
-                debug.suspend(self._system, each[0].pid, each[1].timeout_s)
-            except (OtpError, CallError) as error:
-                return error
-            return None
+                left_s = max(began_s + timeout_s - self._system.monotonic_s(), 0)
+                self._system.sys_answer(asked, process.pid, left_s)
+            except CallTimeout as error:
+                name = process.name or process.pid
+                raise UpgradeFailed(f"{name} did not stand still within {timeout_s:g} s") from error
+            except ProcessDown:
+                continue
+            each.stands_still()
 
-        with ThreadPoolExecutor(SUSPENDERS, thread_name_prefix="flurm-upgrade") as pool:
-            outcomes = list(pool.map(hold, wanted))
-        held = [
-            _Held(process, step, process.module, process.state)
-            for (process, step), failed in zip(wanted, outcomes, strict=True)
-            if failed is None
-        ]
-        for (process, step), failed in zip(wanted, outcomes, strict=True):
-            if failed is not None and not process.exited:
-                for other, _ in wanted:
-                    self._resume(other)
-                why = (
-                    f"did not stand still within {step.timeout_s:g} s"
-                    if isinstance(failed, CallTimeout)
-                    else str(failed)
-                )
-                raise UpgradeFailed(f"{process.name or process.pid} {why}")
-        return held
+    def _ask(self, held: Iterable[_Held], kind: str) -> list[tuple[_Held, Any]]:
+        """A request to each process that still lives."""
+        asked = []
+        for each in held:
+            try:
+                asked.append((each, self._system.sys_post(each.process.pid, kind)))
+            except NoProcess:
+                continue
+        return asked
 
     def _processes_of(self, module: str) -> Iterator[Any]:
         for process in self._system.processes():
@@ -239,46 +330,38 @@ class Upgrader:
                 yield process
 
     def _turn_over(self, held: _Held, load: Load, down: bool) -> None:
-        """Have the newer class make the state of the older one, or the other way round."""
-        process, old = held.process, held.module.code_class()
-        new = load.swapped.get(old)
-        if process.exited or (new is None and not _modules_of(process) & load.changed.keys()):
+        """Have the newer class make the state of the older one, or the other way round.
+
+        A process that ends in the meantime is none of ours: whoever starts it anew starts the new code.
+        """
+        process = held.process
+        if process.exited or held.module is None:
             return
+        old: type[Behaviour] = held.module.code_class()
+        new = load.swapped.get(old)
+        if new is None and not _modules_of(process) & load.changed.keys():
+            return
+        older: Any = new or old
+        vsn = Down(older.vsn) if down else held.vsn
         name = process.name or process.pid
         try:
-            if down and not isinstance(held.module, SupervisorServer):
-                _go_down(process, new or old, held.step.extra)
-            else:
-                debug.change_code(self._system, process.pid, new, old.vsn, held.step.extra, held.step.timeout_s)
+            debug.change_code(self._system, process.pid, new, vsn, held.step.extra, held.step.timeout_s)
+        except ProcessDown:
+            return
         except CallTimeout as error:
             self._system.kill(process.pid)
             raise UpgradeFailed(f"code_change of {name} did not end; the process is started anew") from error
         except Exception as error:
             raise UpgradeFailed(f"code_change of {name} failed: {error}") from error
 
-    def _resume(self, process: Any) -> None:
-        """Let a process go on; one that is busy finds this after the request to stand still, and goes on, too."""
-        try:
-            debug.resume(self._system, process.pid, RESUME_S)
-        except CallTimeout:
-            return
-        except (OtpError, CallError) as error:
-            if not process.exited:
-                _log.error("process does not go on", process=process.name, reason=str(error))
-
-
-class _Alone:
-    """Holds the lock of upgrades, or says that somebody else does."""
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            raise UpgradeFailed("another upgrade is under way; try again when it is done")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    def _resume(self, held: Iterable[_Held]) -> None:
+        """Let all go on; one that is busy finds this after the request to stand still, and goes on, too."""
+        for each, asked in self._ask(held, "resume"):
+            if each.module is not None:
+                try:
+                    self._system.sys_answer(asked, each.process.pid, RESUME_S)
+                except CallError:
+                    continue
 
 
 def _modules_of(process: Any) -> set[str]:
@@ -286,20 +369,18 @@ def _modules_of(process: Any) -> set[str]:
     modules = {cls.__module__ for cls in process.module.code_class().__mro__ if issubclass(cls, Behaviour)}
     if isinstance(process.module, SupervisorServer) and isinstance(process.module.start, str):
         modules.add(process.module.start.partition(":")[0])
-    modules.update(process.module.runs_code_of(process.state))
+    state = process.state
+    if state is not None:  # it has none before its init, and after its end
+        modules.update(process.module.runs_code_of(state))
     return modules - {GenServer.__module__, GenStatem.__module__}
 
 
-def _is_specified_in(process: Any, changed: Iterable[str]) -> bool:
-    """Whether this is a supervisor whose specification stands in one of these modules."""
-    module = process.module
-    return isinstance(module, SupervisorServer) and str(module.start).partition(":")[0] in changed
+def _is_package(module: Any) -> bool:
+    return hasattr(module, "__path__")
 
 
-def _go_down(process: Any, older: type[Behaviour], extra: Any) -> None:
-    """The newer class's code_change, which alone knows its state, run when the older records are back in its module."""
-    state = process.module.system_code_change(Down(older.vsn), process.state, extra)
-    process.module, process.state = process.module.system_new_module(older), state
+def _is_from(path: str | None, directory: Path | None) -> bool:
+    return path is not None and directory is not None and Path(path).is_relative_to(directory)
 
 
 def _prefer(release: Release) -> None:

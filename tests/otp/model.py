@@ -1,40 +1,66 @@
-"""A small model of supervision: what a tree looks like, when all is quiet, after one thing has happened to it.
+"""A small model of supervision and upgrades: what a tree looks like, when all is quiet, after one thing has happened.
 
 It is written as plain recursion over lists, with no processes, no mailboxes and no signals, and shares no code with
 `flurm.otp.supervision`. `inits` is every `init` that the workers should have run, in order; `ends` every `terminate`,
-in order too unless processes end beside each other (`in_order`).
+in order too unless processes end beside each other (`in_order`). `code` is what a start runs: every worker that runs
+knows the versions of code that it went through (its `path`), every supervisor the specification that it follows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ORDERLY = ("normal", "shutdown")
 
 
-@dataclass
+PERIOD_S = 5.0
+SIMPLE = "simple_one_for_one"
+
+
+@dataclass(frozen=True)
 class Spec:
-    """A child specification. `children` is None for a worker."""
+    """A child specification. `code` is the number of a worker's module, None for a supervisor."""
 
     name: str
     restart: str = "permanent"
     significant: bool = False
-    strategy: str = "one_for_one"
-    intensity: int = 3
-    auto_shutdown: str = "never"
-    children: list[Spec] | None = None
-
-    @property
-    def simple(self) -> bool:
-        return self.strategy == "simple_one_for_one"
+    code: int | None = None
 
 
-PERIOD_S = 5.0
+@dataclass(frozen=True)
+class Flags:
+    """The specification of a supervisor. A simple_one_for_one has its template as only child."""
+
+    strategy: str
+    intensity: int
+    auto_shutdown: str
+    children: tuple[Spec, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A generation of code: the version of each worker module, and the specification of each supervisor."""
+
+    versions: tuple[int, ...]
+    flags: dict[str, Flags]
+
+    def differs(self, other: Code) -> set[str]:
+        """The modules that are not the same in both."""
+        workers = {f"w{number}" for number, vsn in enumerate(self.versions) if vsn != other.versions[number]}
+        return workers | {module_of(Spec(name)) for name in self.flags if self.flags[name] != other.flags[name]}
+
+
+def module_of(spec: Spec) -> str:
+    """The module that a child specification names."""
+    return f"w{spec.code}" if spec.code is not None else f"t{int(spec.name[1:]) % 2}"
 
 
 @dataclass(eq=False)
 class Node:
-    """A child of a supervisor; a supervisor that runs has `nodes`."""
+    """A child of a supervisor. A supervisor that runs has `nodes` and `flags`, a worker a `path` of versions of `runs`.
+
+    `path` is None where it is not known whether a worker was started before an upgrade or after it.
+    """
 
     spec: Spec
     above: Node | None
@@ -42,12 +68,25 @@ class Node:
     restarting: bool = False
     nodes: list[Node] = field(default_factory=list)
     restarts_s: list[float] = field(default_factory=list)
+    flags: Flags | None = None
+    runs: int | None = None
+    path: tuple[int, ...] | None = ()
+
+    @property
+    def simple(self) -> bool:
+        return self.flags is not None and self.flags.strategy == SIMPLE
 
 
 class Model:
-    """The tree below `root`. `fails[name]` is how many of the next inits fail; `ignores` are the names that ignore."""
+    """The tree below `root`. `fails[name]` is how many of the next inits fail; `ignores` are the names that ignore.
 
-    def __init__(self, root: Spec) -> None:
+    `slow[name]` is how many seconds an init takes. While `upgrading`, it is not known which code a start runs.
+    """
+
+    def __init__(self, root: str, code: Code) -> None:
+        self.code = code
+        self.upgrading = False
+        self.slow: dict[str, float] = {}
         self.fails: dict[str, int] = {}
         self.ignores: set[str] = set()
         self.inits: list[str] = []
@@ -55,7 +94,7 @@ class Model:
         self.in_order = True
         self.now_s = 0.0
         self.retries: list[Node] = []
-        self.root = Node(root, None)
+        self.root = Node(Spec(root), None)
         assert self.start(self.root)
 
     def find(self, name: str) -> Node | None:
@@ -70,22 +109,30 @@ class Model:
         return {
             node.spec.name: [(child.spec.name, child.up) for child in node.nodes]
             for node in self.walk(self.root)
-            if node.up and node.spec.children is not None
+            if node.up and node.flags is not None
         }
+
+    def workers(self) -> list[Node]:
+        """Those that run."""
+        return [node for node in self.walk(self.root) if node.up and node.flags is None]
 
     def start(self, node: Node) -> bool:
         """False where it failed; an ignored one did not fail, and is not up."""
         name = node.spec.name
         node.restarting = False
-        if node.spec.children is None:
+        if node.spec.code is not None:
             self.inits.append(name)
+            self.now_s += self.slow.get(name, 0.0)
             if self.fails.get(name, 0) > 0:
                 self.fails[name] -= 1
                 return False
             node.up = name not in self.ignores
+            node.runs = node.spec.code
+            node.path = None if self.upgrading else (self.code.versions[node.runs],)
             self.drop_if_done(node)
             return True
-        node.nodes = [] if node.spec.simple else [Node(spec, node) for spec in node.spec.children]
+        node.flags = self.code.flags[name]
+        node.nodes = [] if node.simple else [Node(spec, node) for spec in node.flags.children]
         node.restarts_s = []
         if not self.start_all(node.nodes):
             self.stop_all(node.nodes)
@@ -104,14 +151,14 @@ class Model:
     def drop_if_done(self, node: Node) -> None:
         """A temporary or dynamic child without a process is forgotten."""
         if node.above is not None and not node.up and not node.restarting:
-            forgotten = node.spec.restart == "temporary" or node.above.spec.simple
+            forgotten = node.spec.restart == "temporary" or node.above.simple
             if forgotten and node in node.above.nodes:
                 node.above.nodes.remove(node)
 
     def stop(self, node: Node) -> None:
-        if node.spec.simple:
+        if node.simple:
             self.in_order = False
-        if node.up and node.spec.children is None:
+        if node.up and node.flags is None:
             self.ends.append(node.spec.name)
         self.stop_all(node.nodes)
         node.nodes, node.up, node.restarting = [], False, False
@@ -125,9 +172,9 @@ class Model:
         """A process exits; everything that follows from it."""
         node = self.find(name)
         assert node is not None
-        if reason == "killed" or node.spec.simple:
+        if reason == "killed" or node.simple:
             self.in_order = False
-        elif node.spec.children is None:
+        elif node.flags is None:
             self.ends.append(name)
         self.stop_all(node.nodes)
         node.nodes, node.up = [], False
@@ -154,13 +201,14 @@ class Model:
 
     def ends_with(self, sup: Node) -> bool:
         """Whether a supervisor, one of whose significant children has ended, ends too."""
-        if sup.spec.auto_shutdown == "any_significant":
+        assert sup.flags is not None
+        if sup.flags.auto_shutdown == "any_significant":
             return True
         left = [node for node in sup.nodes if node.spec.significant and (node.up or node.restarting)]
-        return sup.spec.auto_shutdown == "all_significant" and not left
+        return sup.flags.auto_shutdown == "all_significant" and not left
 
     def give_up(self, sup: Node) -> None:
-        if sup.spec.simple:
+        if sup.simple:
             self.in_order = False
         self.stop_all(sup.nodes)
         sup.nodes, sup.up = [], False
@@ -168,14 +216,14 @@ class Model:
 
     def restart(self, node: Node) -> None:
         sup = node.above
-        assert sup is not None
+        assert sup is not None and sup.flags is not None
         sup.restarts_s = [when for when in sup.restarts_s if when >= self.now_s - PERIOD_S] + [self.now_s]
-        if len(sup.restarts_s) > sup.spec.intensity:
+        if len(sup.restarts_s) > sup.flags.intensity:
             node.restarting = False
             self.give_up(sup)
             return
         position = sup.nodes.index(node)
-        group = {"one_for_all": sup.nodes, "rest_for_one": sup.nodes[position:]}.get(sup.spec.strategy, [node])
+        group = {"one_for_all": sup.nodes, "rest_for_one": sup.nodes[position:]}.get(sup.flags.strategy, [node])
         node.restarting = True  # so that stopping the group does not forget it
         others = [other for other in group if other is not node]
         self.stop_all(others)
@@ -187,7 +235,8 @@ class Model:
         above = self.find(sup)
         if above is None:
             return "noproc"
-        if not above.spec.simple and spec.significant and above.spec.auto_shutdown == "never":
+        assert above.flags is not None
+        if not above.simple and spec.significant and above.flags.auto_shutdown == "never":
             return "bad_combination"
         node = Node(spec, above)
         above.nodes.append(node)
@@ -227,13 +276,30 @@ class Model:
         node.above.nodes.remove(node)
         return "ok"
 
-    def upgrade(self, sup: str, spec: Spec) -> None:
-        """The specification that a running supervisor follows from now on."""
-        node = self.find(sup)
-        assert node is not None and spec.children is not None
-        before = {child.spec.name: child for child in node.nodes}
-        node.spec = spec
-        node.nodes = [before.pop(child.name, None) or Node(child, node) for child in spec.children]
-        for child, new in zip(node.nodes, spec.children, strict=True):
-            child.spec = new
-        node.nodes += before.values()
+    def upgrade(self, code: Code) -> None:
+        """Other code, and all who run what differs are turned over to it."""
+        changed = code.differs(self.code)
+        self.code = code
+        for node in self.walk(self.root):
+            if not node.up:
+                continue
+            if node.flags is not None:
+                if module_of(node.spec) in changed:
+                    self.follow(node, code.flags[node.spec.name])
+            elif node.path is not None and f"w{node.runs}" in changed:
+                assert node.runs is not None
+                node.path = (*node.path, code.versions[node.runs])
+
+    def follow(self, sup: Node, flags: Flags) -> None:
+        """The specification that a running supervisor follows from now on; processes stay as they are."""
+        sup.flags = flags
+        if sup.simple:
+            for node in sup.nodes:
+                restart = "temporary" if node.spec.restart == "temporary" else flags.children[0].restart
+                node.spec = replace(flags.children[0], name=node.spec.name, restart=restart)
+            return
+        before = {child.spec.name: child for child in sup.nodes}
+        sup.nodes = [before.pop(spec.name, None) or Node(spec, sup) for spec in flags.children]
+        for child, spec in zip(sup.nodes, flags.children, strict=True):
+            child.spec = spec
+        sup.nodes += before.values()

@@ -8,19 +8,27 @@ from structlog.testing import capture_logs
 
 from flurm.otp import OtpError
 from flurm.otp.runtime.sim import Simulation
-from tests.otp.test_model import CODES, child_of, tree
+from tests.otp.grown import Grown, stage, start_of
+from tests.otp.model import Spec
+from tests.otp.test_model import tree
 
 SEEDS = range(500 if os.environ.get("FLURM_THOROUGH") else 15)
 
 
 def storm(seed, blows=40):
     """Kill, crash and administer at random, waiting for nothing; returns the system and its history."""
-    CODES.clear()
-    dice, root = random.Random(seed), tree(seed)
-    system, history = Simulation(seed=seed), []
-    system.env.update(inits=[], ends=[], fails={}, ignores=set())
+    grown = Grown(tree(seed))
+    try:
+        return blown(seed, blows)
+    finally:
+        grown.close()
+
+
+def blown(seed, blows):
+    dice, root = random.Random(seed), Spec("s1")
+    system, history = Simulation(stage(), seed), []
     system.observers.append(lambda event: history.append((event.kind, event.name, str(event.pid), str(event.reason))))
-    system.start(child_of(root).start, root.name)
+    system.start(start_of(root), root.name)
     for _ in range(blows):
         for _step in range(dice.randrange(20)):
             system.scheduler.step()

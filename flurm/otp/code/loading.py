@@ -84,9 +84,13 @@ class Loader:
         self.packages = tuple(packages)
         self._is_swapped = is_swapped
         self._sources: dict[str, str | None] = {}
+        self._seen = 0
 
     def remember(self) -> None:
         """Read the sources of all modules that are loaded; to be called when they are still what was loaded."""
+        if len(sys.modules) == self._seen:
+            return
+        self._seen = len(sys.modules)
         for name, module in self.modules().items():
             if name not in self._sources:
                 self._sources[name] = _source_on_disk(module)

@@ -26,9 +26,11 @@ class Difference(msgspec.Struct, frozen=True):
     changed: dict[str, Kind]
     """Names that are bound anew, and what kind of statement binds them."""
     gone: tuple[str, ...] = ()
+    acts: bool = False
+    """Whether there are new statements that bind nothing: imports, registrations, checks."""
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.gone)
+        return bool(self.changed or self.gone or self.acts)
 
 
 def compare(module: str, old: str, new: str) -> Difference:
@@ -39,7 +41,8 @@ def compare(module: str, old: str, new: str) -> Difference:
     execute = [each for key, each in after.items() if key in fresh or kind_of(each) == IMPORT]
     changed = {name: kind_of(after[key]) for key in after if key in fresh for name in _bound(after[key])}
     gone = _names(before) - _names(after)
-    return Difference(ast.Module(execute, []), changed, tuple(sorted(gone)))
+    acts = any(not _bound(after[key]) for key in fresh)
+    return Difference(ast.Module(execute, []), changed, tuple(sorted(gone)), acts)
 
 
 def _add_derived(statements: dict[str, ast.stmt], fresh: set[str]) -> None:

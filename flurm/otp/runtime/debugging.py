@@ -31,6 +31,12 @@ class NotSuspended(OtpError):
     """Code is changed in suspended processes only."""
 
 
+class Down(msgspec.Struct, frozen=True):
+    """`old_vsn` of a `code_change` that goes back: the version that the state is to be made for."""
+
+    vsn: Any
+
+
 class Status(msgspec.Struct, frozen=True):
     """What `get_status` tells of a process. `state` is as the module's `format_status` shows it."""
 
@@ -212,12 +218,13 @@ class SysRequests:
             self.debug = None
 
     def _sys_change_code(self, payload: tuple[Any, Any, Any]) -> None:
-        """Let the (new) module turn the state over; nothing is changed where it raises."""
+        """Let the newer of both modules turn the state over; nothing is changed where it raises."""
         if not self.suspended:
             raise NotSuspended(f"{self!r} is not suspended")
         start, old_vsn, extra = payload
         module = self.module if start is None else self.module.system_new_module(start)
-        state = module.system_code_change(old_vsn, self.state, extra)
+        newer = self.module if isinstance(old_vsn, Down) else module
+        state = newer.system_code_change(old_vsn, self.state, extra)
         self.module, self.state = module, state
         self.note(("code_change", old_vsn))
 

@@ -232,7 +232,8 @@ class Process(SysRequests):
             reason = stop.reason
         except BaseException as error:
             reason = Crash.of(error)
-            reports.crash(self, reason)
+            if not self.exited:
+                reports.crash(self, reason)
         self.finish(reason, tell_parent=False)
         return None
 

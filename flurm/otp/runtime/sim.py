@@ -6,6 +6,9 @@ made the `Simulation`, waits for something, and processes run meanwhile. When no
 timer or deadline. So a run depends on nothing but the seed, and takes no longer than its computations.
 
 A killed process never runs a line of its own code again, other than `finally` and `except BaseException`.
+
+Several systems may share one `Scheduler`: machines in one world, each with its own `SimClock`. A machine loses power
+with `Simulation.lose_power`: every task of it ends where it stands, at any step, and nobody in it is told.
 """
 
 from __future__ import annotations
@@ -43,15 +46,36 @@ class Livelock(OtpError):
 
 
 class Task:
-    """Something that runs by turns: a process, or a function beside all of them."""
+    """Something that runs by turns: a process, or a function beside all of them. It dies with its owner."""
 
-    __slots__ = ("greenlet", "process", "ready", "timer")
+    __slots__ = ("greenlet", "owner", "process", "ready")
 
-    def __init__(self, process: Process | None) -> None:
+    def __init__(self, process: Process | None, owner: Any) -> None:
         self.process = process
+        self.owner = owner
         self.greenlet: Any = None
         self.ready = False
-        self.timer: list[Any] | None = None
+
+
+class SimClock:
+    """The clocks of one machine: they run at `rate` times the true speed, and the wall clock may be wrong as well."""
+
+    def __init__(self, scheduler: Scheduler, rate: float = 1.0, ahead_s: float = 0.0) -> None:
+        self._scheduler = scheduler
+        self.rate = rate
+        self.ahead_s = ahead_s
+
+    def now_s(self) -> float:
+        """Wall clock, in seconds since 1970."""
+        return EPOCH_S + self.ahead_s + self.monotonic_s()
+
+    def monotonic_s(self) -> float:
+        """Clock for intervals, in seconds."""
+        return self._scheduler.now_s * self.rate
+
+    def true_s(self, seconds: float) -> float:
+        """How long it really takes until this clock has gone on by `seconds`."""
+        return seconds / self.rate
 
 
 class Scheduler:
@@ -63,23 +87,54 @@ class Scheduler:
         self.running: Task | None = None
         self.locked = 0
         self.steps = 0
+        self.total_steps = 0
         self._ready: list[Task] = []
         self._alarms: list[list[Any]] = []  # [due_s, number, action or None when taken back]
         self._number = 0
         self._driver = greenlet.getcurrent()
+        self._tasks: dict[Any, dict[Task, None]] = {}
+        self._unwinding = False
+        self._countdowns: list[list[Any]] = []  # [steps left, action]
 
-    def spawn(self, function: Callable[[], None], process: Process | None = None) -> Task:
-        """A task that will run `function`."""
-        task = Task(process)
+    def spawn(self, function: Callable[[], Any], process: Process | None = None, owner: Any = None) -> Task:
+        """A task that will run `function`, unless its owner ends before."""
+        task = Task(process, owner)
         task.greenlet = greenlet.greenlet(function, parent=self._driver)
-        self.wake(task)
+        if not self._unwinding:
+            self._tasks.setdefault(owner, {})[task] = None
+            self.wake(task)
         return task
 
     def wake(self, task: Task) -> None:
         """Let a task go on, when its turn comes."""
-        if not task.ready:
+        if not task.ready and not task.greenlet.dead:
             task.ready = True
             self._ready.append(task)
+
+    def end(self, owner: Any) -> None:
+        """End all tasks of `owner` where they stand; only the driver may, between two steps."""
+        assert self.running is None, "a task cannot end its own owner: let the driver do it"
+        tasks = self._tasks.pop(owner, {})
+        self._ready = [task for task in self._ready if task.owner is not owner]
+        self._unwinding = True
+        try:
+            for task in tasks:
+                task.ready = True  # it is never woken again
+                while not task.greenlet.dead:
+                    task.greenlet.throw()
+        finally:
+            self._unwinding = False
+
+    def after_steps(self, steps: int, action: Callable[[], None]) -> None:
+        """Have the driver call `action` when tasks have made so many more steps."""
+        self._countdowns.append([steps, action])
+
+    def _count_down(self) -> None:
+        for countdown in list(self._countdowns):
+            countdown[0] -= 1
+            if countdown[0] <= 0:
+                self._countdowns.remove(countdown)
+                countdown[1]()
 
     def alarm(self, due_s: float, action: Callable[[], None]) -> list[Any]:
         """Have `action` called at `due_s`. Taken back by putting None in its place."""
@@ -90,6 +145,8 @@ class Scheduler:
 
     def park(self, deadline_s: float | None = None) -> None:
         """Stop the running task until it is woken, or until the time has come."""
+        if self._unwinding:
+            raise greenlet.GreenletExit
         task = self.running
         assert task is not None
         alarm = self.alarm(deadline_s, lambda: self.wake(task)) if deadline_s is not None else None
@@ -115,6 +172,8 @@ class Scheduler:
 
         False when `timeout_s` are over. Raises ProcessExit in a process that has been killed.
         """
+        if self._unwinding:
+            raise greenlet.GreenletExit
         if self.running is None:
             return self.drive(condition, timeout_s)
         task = self.running
@@ -150,8 +209,14 @@ class Scheduler:
         if not ready:
             return False
         self.steps += 1
+        self.total_steps += 1
         if self.steps > MAX_STEPS:
             raise Livelock(f"{MAX_STEPS} steps without time passing")
+        if self._countdowns:
+            self._count_down()
+            if not self._ready:
+                return True
+            ready = self._ready
         index = self.random.randrange(len(ready))
         ready[index], ready[-1] = ready[-1], ready[index]
         task = ready.pop()
@@ -161,6 +226,8 @@ class Scheduler:
             task.greenlet.switch()
         finally:
             self.running = None
+            if task.greenlet.dead:
+                self._tasks.get(task.owner, {}).pop(task, None)
         return True
 
     def _advance(self, deadline_s: float | None) -> bool:
@@ -286,16 +353,17 @@ class SimSender(_Settled, Sender):
 
 
 class SimTimers:
-    """Timers on the scheduler's clock; has what `System` uses of Timers."""
+    """Timers on a machine's clock; has what `System` uses of Timers."""
 
-    def __init__(self, scheduler: Scheduler, deliver: Callable[[Any, Any], None]) -> None:
+    def __init__(self, scheduler: Scheduler, clock: SimClock, deliver: Callable[[Any, Any], None]) -> None:
         self._scheduler = scheduler
+        self._clock = clock
         self._deliver = deliver
         self._armed: dict[TimerRef, list[Any]] = {}
 
     def send_after(self, delay_s: float, target: Any, message: Any) -> TimerRef:
         """Arm a timer."""
-        ref = TimerRef(self._scheduler.now_s + max(delay_s, 0), 0, target, message)
+        ref = TimerRef(self._scheduler.now_s + self._clock.true_s(max(delay_s, 0)), 0, target, message)
         self._armed[ref] = self._scheduler.alarm(ref.due_s, lambda: self._fire(ref))
         return ref
 
@@ -306,7 +374,7 @@ class SimTimers:
             return None
         alarm[2] = None
         ref.state, ref.message = "cancelled", None
-        return max(ref.due_s - self._scheduler.now_s, 0)
+        return max(ref.due_s - self._scheduler.now_s, 0) * self._clock.rate
 
     def stop(self) -> None:
         """Drop all timers."""
@@ -335,7 +403,7 @@ class SimProcess(Process):
 
     def run(self) -> None:
         """Get in line."""
-        self.task = self._scheduler.spawn(self._run, self)
+        self.task = self._scheduler.spawn(self._run, self, self.system)
 
     def _run(self) -> None:
         try:
@@ -359,11 +427,18 @@ class Simulation(SystemCore):
     meanwhile. `settle`, `sleep` and `until` let processes run without waiting for anything in particular.
     """
 
-    def __init__(self, env: dict[str, Any] | None = None, seed: int = 0) -> None:
-        self.scheduler = Scheduler(seed)
+    def __init__(
+        self,
+        env: dict[str, Any] | None = None,
+        seed: int = 0,
+        scheduler: Scheduler | None = None,
+        clock: SimClock | None = None,
+    ) -> None:
+        self.scheduler = scheduler or Scheduler(seed)
+        self.clock = clock or SimClock(self.scheduler)
         self.seed = seed
         super().__init__(env, SimLock(self.scheduler))
-        self._timers = SimTimers(self.scheduler, self.info)
+        self._timers = SimTimers(self.scheduler, self.clock, self.info)
 
     def current(self) -> Process | None:
         """See SystemCore."""
@@ -373,6 +448,10 @@ class Simulation(SystemCore):
     def new_outcome(self) -> Outcome:
         """See SystemCore."""
         return SimOutcome(self.scheduler)
+
+    def new_event(self) -> SimEvent:
+        """See SystemCore."""
+        return SimEvent(self.scheduler)
 
     def new_sender(self, callee: Process, pid: Pid | None) -> Sender:
         """See SystemCore."""
@@ -386,15 +465,23 @@ class Simulation(SystemCore):
 
     def beside(self, function: Callable[[], Any]) -> None:
         """Have `function` run by turns with the processes."""
-        self.scheduler.spawn(lambda: function() and None)
+        self.scheduler.spawn(function, owner=self)
 
     def now_s(self) -> float:
         """See SystemCore."""
-        return EPOCH_S + self.scheduler.now_s
+        return self.clock.now_s()
 
     def monotonic_s(self) -> float:
         """See SystemCore."""
-        return self.scheduler.now_s
+        return self.clock.monotonic_s()
+
+    def lose_power(self) -> None:
+        """The machine is gone: all that runs in it ends at this very step. Only the driver may do that."""
+        self._timers.stop()
+        self._stopped = True
+        for process in self.processes():
+            process.exited, process.reason = True, "power lost"
+        self.scheduler.end(self)
 
     def settle(self) -> None:
         """Let everybody run who can, without letting time pass."""

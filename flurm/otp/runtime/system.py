@@ -26,6 +26,7 @@ from flurm.otp.errors import (
 )
 from flurm.otp.gen_server import GenServer
 from flurm.otp.messages import MonitorRef, Pid, RuntimeEvent
+from flurm.otp.runtime.births import Births
 from flurm.otp.runtime.groups import Groups
 from flurm.otp.runtime.process import CALL, CAST, IGNORED, INFO, Process
 from flurm.otp.runtime.relations import Relations
@@ -46,7 +47,7 @@ class CrashRequested(Exception):
     """What a process dies of after `System.crash`."""
 
 
-class SystemCore(Administration, Relations, Groups):
+class SystemCore(Administration, Births, Relations, Groups):
     """A system without the means to run anything: see `System` (threads.py) and `Simulation` (sim.py).
 
     `env` is the application's environment, read by actors. `terms` holds values that one process publishes and all may
@@ -71,6 +72,8 @@ class SystemCore(Administration, Relations, Groups):
         self._group_monitors: dict[Any, dict[MonitorRef, Any]] = {}
         self._numbers = itertools.count(1)
         self._stopped = False
+        self._births = self.new_event()
+        self.allow_births()
 
     def current(self) -> Process | None:
         """The process that runs here, or None outside of any."""
@@ -78,6 +81,10 @@ class SystemCore(Administration, Relations, Groups):
 
     def new_outcome(self) -> Outcome:
         """Something to wait for."""
+        raise NotImplementedError
+
+    def new_event(self) -> Any:
+        """Something that happens once, for any number of waiters: `set`, `is_set`, `wait(timeout_s)`."""
         raise NotImplementedError
 
     def new_sender(self, callee: Process, pid: Pid | None) -> Sender:
@@ -124,6 +131,10 @@ class SystemCore(Administration, Relations, Groups):
 
     def sys_request(self, target: Target, kind: str, payload: Any = None, timeout_s: float = 5.0) -> Any:
         """A request that overtakes the inbox and is answered between two messages; see `flurm.otp.debug`."""
+        return self.sys_answer(self.sys_post(target, kind, payload), target, timeout_s)
+
+    def sys_post(self, target: Target, kind: str, payload: Any = None) -> Sender:
+        """The first half of `sys_request`, for whoever asks many processes at once."""
         callee = self._process_of(target)
         caller = self.current()
         if caller is not None:
@@ -133,7 +144,11 @@ class SystemCore(Administration, Relations, Groups):
         callee.put_signal(kind, sender, payload)
         if callee.exited:
             sender.settle(DOWN, callee.reason)
-        answer = self._wait(sender, caller, target, timeout_s)
+        return sender
+
+    def sys_answer(self, sender: Sender, target: Target, timeout_s: float) -> Any:
+        """The second half of `sys_request`: wait for the answer."""
+        answer = self._wait(sender, self.current(), target, timeout_s)
         if isinstance(answer, OtpError):
             raise answer
         return answer
@@ -230,12 +245,9 @@ class SystemCore(Administration, Relations, Groups):
         timeout_s: float = _INFINITE_S,
     ) -> Process | None:
         """As `spawn`; returns the process, which may have ended since. The runtime's own."""
-        if self._stopped:
-            raise NotRunning("the system has been stopped")
-        module, arguments = start_module(start, args or {})
-        process = self.new_process(module, arguments, Pid(next(self._numbers)), name, parent)
-        self._await_orphan(name)
-        self._register(process)
+        process = None
+        while process is None:
+            process = self._create(start, args or {}, name, parent)
         process.run()
         outcome = process.started.wait(timeout_s)
         if outcome is None:
@@ -243,13 +255,13 @@ class SystemCore(Administration, Relations, Groups):
             if caller is not None:
                 caller.ensure_alive()
             self._kill(process, tell_parent=False)
-            raise StartError(name or module.module_name(), "timeout")
+            raise StartError(name or process.module.module_name(), "timeout")
         kind, value = outcome
         if kind == ANSWERED:
             return process
         if value is IGNORED:
             return None
-        raise StartError(name or module.__class__.__name__, value)
+        raise StartError(name or type(process.module).__name__, value)
 
     def start(self, spec: Supervisor | Child | str, name: str | None = None) -> Pid:
         """Start a root supervisor and wait for its whole tree. Raises StartError with the reason of who failed."""
@@ -388,8 +400,22 @@ class SystemCore(Administration, Relations, Groups):
         if not self.await_exit(taken, ORPHAN_S):
             self.kill(taken.pid)
 
-    def _register(self, process: Process) -> None:
+    def _create(self, start: Any, args: dict[str, Any], name: str | None, parent: Process | None) -> Process | None:
+        """A registered process; None where births were held in the meantime, and `start` may name other code now."""
+        births = self._births
+        if not births.is_set():
+            births.wait(None)
+        if self._stopped:
+            raise NotRunning("the system has been stopped")
+        module, arguments = start_module(start, args)
+        process = self.new_process(module, arguments, Pid(next(self._numbers)), name, parent)
+        self._await_orphan(name)
+        return process if self._register(process, births) else None
+
+    def _register(self, process: Process, births: Any) -> bool:
         with self.lock:
+            if self._births is not births:
+                return False
             if process.parent is not None:
                 process.parent.ensure_alive()
             if process.name is not None:
@@ -401,6 +427,7 @@ class SystemCore(Administration, Relations, Groups):
             if process.parent is not None:
                 process.parent.links[process] = None
                 process.links[process.parent] = None
+        return True
 
     def _hold_name(self, name: str, process: Process) -> None:
         self._names[name] = process

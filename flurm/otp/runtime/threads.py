@@ -77,6 +77,7 @@ class System(SystemCore):
 
     current = staticmethod(current)
     new_outcome = staticmethod(Outcome)
+    new_event = staticmethod(threading.Event)
     new_sender = staticmethod(Sender)
     now_s = staticmethod(time.time)
     monotonic_s = staticmethod(time.monotonic)

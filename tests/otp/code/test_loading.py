@@ -83,6 +83,12 @@ def test_only_what_changed_is_executed_so_that_module_state_survives(package):
     assert module.made is before
 
 
+def test_a_new_statement_that_binds_nothing_is_a_change_too(package):
+    module = package.module("m", "seen = []\n")
+    package.load(m="seen = []\nseen.append(1)\n")
+    assert module.seen == [1]
+
+
 def test_values_made_of_a_changed_value_are_made_anew(package):
     module = package.module("m", "A = 1\nB = (A, A + 1)\ndef f(): return B\n")
     package.load(m="A = 10\nB = (A, A + 1)\ndef f(): return B\n")

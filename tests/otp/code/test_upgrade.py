@@ -282,6 +282,19 @@ def test_a_module_added_by_a_release_is_imported_from_it(world):
     assert world.helper.greet() == "new"
 
 
+def test_new_code_may_import_a_module_that_its_release_adds(world):
+    source = f"from {world.name} import fresh\ndef greet(): return fresh.word\n"
+    bad = COUNTER_2.replace("return State(state.count,", "raise ValueError\n        return State(state.count,")
+    with pytest.raises(UpgradeFailed, match="code_change of a failed"):
+        world.upgrader.upgrade(
+            world.release("2", helper=source, counter=bad, other="word = 'new'\n", fresh="word = 1\n")
+        )
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"{world.name}.other")
+    world.upgrader.upgrade(world.release("3", helper=source, fresh="word = 'new'\n"))
+    assert world.helper.greet() == "new"
+
+
 def test_one_module_is_loaded_anew_from_its_file(world):
     world.call("a")
     assert "has not changed" in world.upgrader.reload(f"{world.name}.counter")
@@ -338,6 +351,72 @@ def test_the_specification_of_a_supervisor_changes_while_its_children_go_on(worl
     assert world.system.whereis("under") == pid
     world.upgrader.rollback()
     assert debug.get_state(world.system, "tree").flags.intensity == 3
+
+
+def test_a_refused_specification_leaves_no_child_behind(world):
+    source = SPEC % (3, world.name)
+    world.write(world.installed, tree=source)
+    world.system.start(f"{world.name}.tree:SPEC", name="tree")
+    more = source.replace("),))", f'), Child("more", "{world.name}.counter:Counter")))')
+    bad = COUNTER_2.replace("return State(state.count,", "raise ValueError\n        return State(state.count,")
+    with pytest.raises(UpgradeFailed):
+        world.upgrader.upgrade(world.release("2", counter=bad, tree=more))
+    assert [id for id, _, _ in world.system.which_children("tree")] == ["under"]
+
+
+def test_a_process_that_dies_in_its_code_change_does_not_fail_the_upgrade_and_is_restarted_with_the_new_code(world):
+    dying = COUNTER_2.replace(
+        "return State(state.count,",
+        "self.name == 'a' and self.system.kill('a')\n        return State(state.count,",
+    )
+    old = world.system.whereis("a")
+    world.upgrader.upgrade(world.release("2", counter=dying))
+    while world.system.whereis("a") in (None, old):
+        threading.Event().wait(0.005)
+    assert world.call("a", "count") == ("count", 0, 10)
+    assert world.call("b", "count") == ("count", 0, 10)
+
+
+def test_a_code_change_that_goes_back_has_a_deadline_too(world):
+    gate = threading.Event()
+    world.system.env["gate"] = gate
+    slow = COUNTER_2.replace("return State(state.total)", "self.system.env['gate'].wait(30); return State(state.total)")
+    world.upgrader.upgrade(world.release("2", counter=slow))
+    held = world.upgrader._turn_over
+
+    def hurried(each, load, down):
+        each.step = Instruction("update", each.step.module, timeout_s=0.1)
+        held(each, load, down)
+
+    world.upgrader._turn_over = hurried
+    with pytest.raises(UpgradeFailed, match="did not end"):
+        world.upgrader.rollback()
+    gate.set()
+    assert world.upgrader.current.version == "2"
+
+
+def test_a_module_first_imported_after_the_upgrade_goes_back_with_the_others(world):
+    user = "def word():\n    from . import late\n    return late.WORD\n"
+    world.write(world.installed, late="WORD = 'old'\n")
+    world.upgrader.upgrade(world.release("2", helper=user, late="WORD = 'new'\n"))
+    assert world.helper.word() == "new"
+    world.upgrader.rollback()
+    assert importlib.import_module(f"{world.name}.late").WORD == "old"
+
+
+def test_a_process_that_is_just_being_started_has_no_state_to_ask_for_its_modules(world):
+    asking = COUNTER + "\n    def runs_code_of(self, state):\n        return (type(state.count).__module__,)\n"
+    world.write(
+        world.installed, asking=asking.replace("return Ok(State())", "args['busy']()\n        return Ok(State())")
+    )
+    entered, gate = threading.Event(), threading.Event()
+    busy = lambda: (entered.set(), gate.wait(10))  # noqa: E731
+    thread = threading.Thread(target=world.system.spawn, args=(f"{world.name}.asking:Counter", {"busy": busy}))
+    thread.start()
+    assert entered.wait(10)
+    world.upgrader.upgrade(world.release("2", counter=COUNTER_2))
+    gate.set()
+    thread.join(10)
 
 
 def test_bad_instructions_are_refused(world):
