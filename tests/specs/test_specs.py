@@ -1,0 +1,80 @@
+"""The specs: what TLC accepts, what it refuses, and that they speak of the code there is."""
+
+import os
+import re
+
+import pytest
+
+from flurm.core.enums import JobState
+from flurm.core.lifecycle import TRANSITIONS
+from specs import tlc
+from specs.__main__ import check
+from specs.models import MODELS, MUTANTS, Model
+
+SMOKE = ("JobLifeCycle", "requeue at once")
+ALL = bool(os.environ.get("FLURM_THOROUGH") or os.environ.get("FLURM_TLA"))
+
+
+def _chosen(mutant: Model) -> bool:
+    return ALL or (mutant.spec, mutant.name) == SMOKE
+
+
+@pytest.fixture
+def _tlc() -> None:
+    try:
+        tlc.find()
+    except tlc.NoTlc as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.tla
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("_tlc")
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=m.title) for m in MUTANTS if _chosen(m)])
+def test_a_broken_rule_is_found_by_the_invariant_that_it_is_there_for(mutant: Model):
+    result = check(mutant)
+    assert result.violated == mutant.expected, result.output[-3000:]
+
+
+def test_the_life_cycle_of_the_spec_has_the_transitions_of_the_code():
+    text = (tlc.SPECS / "JobLifeCycle.tla").read_text()
+    table = text[text.index("Transitions == {") : text.index("Knows(state, event)")]
+    spec = set(re.findall(r'<<"(\w+)", "([\w ]+)", "(\w+)">>', table))
+    assert '<<state, "requeue", "PENDING">> : state \\in Finished' in table
+    finished = {state for state in JobState if state.is_finished}
+    spec |= {(state.name, "requeue", "PENDING") for state in finished}
+    assert spec == {(before.name, event, after.name) for (before, event), after in TRANSITIONS.items()}
+    assert set(re.findall(r'"(\w+)"', text[text.index("Finished == {") : text.index("Holding ==")])) == {
+        state.name for state in finished
+    }
+
+
+def test_every_bug_that_a_model_plants_is_one_that_its_spec_knows():
+    for mutant in MUTANTS:
+        assert (
+            f'Bug = "{mutant.bug}"' in (tlc.SPECS / f"{mutant.spec}.tla").read_text()
+            or f'Bug # "{mutant.bug}"' in (tlc.SPECS / f"{mutant.spec}.tla").read_text()
+        ), mutant.bug
+
+
+def test_every_bug_that_a_spec_knows_is_planted_in_some_model():
+    for path in tlc.SPECS.glob("*.tla"):
+        known = set(re.findall(r'Bug [=#] "([^"]+)"', path.read_text()))
+        assert known == {mutant.bug for mutant in MUTANTS if mutant.spec == path.stem}
+
+
+def test_names_of_models_are_their_own():
+    titles = [model.title for model in (*MODELS, *MUTANTS)]
+    assert len(titles) == len(set(titles))
+
+
+def test_the_name_of_a_violated_liveness_property_is_known_where_only_one_is_checked():
+    output = "Error: Temporal properties were violated.\n12 states generated, 7 distinct states found, 0 states left"
+    assert tlc.read(output, ("NobodyStarves",)).violated == "NobodyStarves"
+    assert not tlc.read(output, ("NobodyStarves",)).passed
+
+
+def test_a_violated_property_of_steps_is_named_by_its_definition():
+    line = (tlc.SPECS / "JobLifeCycle.tla").read_text().splitlines().index("TerminalStaysTerminal ==") + 2
+    output = f"Error: Action property line {line}, col 5 to line {line}, col 9 of module JobLifeCycle is violated."
+    assert tlc.read(output).violated == "TerminalStaysTerminal"
