@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from actors.net.forwarding import ForwardedConnection
 from actors.net.listener import Arrival, Listener, send_all
-from actors.net.serving import Exchange, Refusal, Reply, Service
+from actors.net.serving import Exchange, NotInCharge, Refusal, Reply, Service
 from actors.tracer import TRACER, Span, Spans
 from flurm.otp import GenServer, NoReply, Ok, OtpError, Overloaded, Stop
 from flurm.storage.errors import StorageError
@@ -58,7 +59,7 @@ class ConnectionHandler(GenServer):
             idle_since_s=self.monotonic_s(),
         )
         if state.spare:
-            state.service.spare_began(self.pid)
+            state.service.pool.spare_began(self.pid)
         self.info(self.pid, SERVE)
         return Ok(state)
 
@@ -91,12 +92,12 @@ class ConnectionHandler(GenServer):
         began_s = time.monotonic()
         connection = arrival.connection
         try:
-            exchange = state.service.open(arrival.data, arrival.peer)
+            exchange = state.service.open(arrival.data, arrival.peer, arrival.forwarded)
             reply = self._answer(exchange, state)
             self.ensure_alive()
             if reply is not None:
-                with state.service.blocked():
-                    send_all(connection, reply, self._patience_s())
+                with state.service.pool.waiting():
+                    self._send(connection, reply)
             self._count(exchange, time.monotonic() - began_s, state)
         except DecodeError as error:
             state.service.count_refusal("undecodable")
@@ -106,6 +107,9 @@ class ConnectionHandler(GenServer):
             log.warning("request refused", peer=arrival.peer[0], kind=refusal.kind, reason=refusal.detail)
             if refusal.reply is not None:
                 self._send_quietly(connection, refusal.reply)
+        except NotInCharge as not_here:
+            if isinstance(connection, ForwardedConnection):
+                connection.refuse(not_here.begun)
         except OSError as error:
             log.debug("client gone", peer=arrival.peer[0], reason=str(error))
         finally:
@@ -137,9 +141,16 @@ class ConnectionHandler(GenServer):
             log.error("request failed", message=exchange.name, reason=str(error))
             return state.service.failure(exchange, error)
 
+    def _send(self, connection: Any, reply: Reply) -> None:
+        """To the client, or to the controller that has forwarded its request. Raises OSError."""
+        if isinstance(connection, ForwardedConnection):
+            connection.send(reply)
+        else:
+            send_all(connection, reply, self._patience_s())
+
     def _send_quietly(self, connection: Any, data: Reply) -> None:
         try:
-            send_all(connection, data, self._patience_s())
+            self._send(connection, data)
         except OSError as error:
             log.debug("client gone", reason=str(error))
 

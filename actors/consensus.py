@@ -1,43 +1,63 @@
-"""Consensus: runs the Raft server and owns the log writer.
+"""Consensus: the member of the Raft cluster that this controller is; drives the Raft server and owns the log writer.
 
-Calls    Recover -> Recovered
-Casts    Propose(data, token); Appended | AppendFailed from the log writer's thread
-Effects  Append goes to the log writer; Commit and Reject go to the state manager
+Calls    Recover -> Recovered; "status" -> Status; TransferLeadership | ChangeMembership | Read
+             -> TransferEnded | Done | ReadReady, or a Reject
+Casts    Propose(data, token) from managers; Received(message) from the peers' threads; Appended | AppendFailed |
+         ChunkStored | ChunkFailed | SnapshotStored from the log writer's thread; SnapshotTaken from the state manager;
+         Campaign
+Effects  Append and StoreChunk go to the log writer, Send and SendChunk to the peers, Commit, Reject and Restore to the
+         state manager; who leads is published as the term "leader"
 Errors   a poisoned log crashes the process: its supervisor opens storage anew
+
+It never waits for a disk or for a peer, so heartbeats go out on time. A cluster of one is the same with no peers.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
 import structlog
 
 from actors import messages as m
+from actors.leadership import IN_CHARGE, LEADER
+from actors.net import bulk
+from flurm.config import Config
 from flurm.otp import GenServer, NoReply, Ok, Pid, Reply, Sender
 from flurm.raft import effects as e
 from flurm.raft import events as v
-from flurm.raft.server import RaftServer
+from flurm.raft.records import Configuration, EntryKind, Role
+from flurm.raft.server import Limits, RaftServer, Timing
 from flurm.storage.layout import Store
 from flurm.storage.writer import LogWriter
 
 STATE_MANAGER = "flurm_state_manager"
-TICK_S = 0.2
+TICK_MS = 200
+"""Time passes at least so often, also where nothing is due."""
 RECOVER_PATIENCE_S = 5.0
+RECOVER_PATIENCE_OF_SEVERAL_S = 0.5
+"""A member of several may come up while the others are away: it serves what it has, and is not in charge."""
 
 log = structlog.get_logger(__name__)
 
 
 class State(msgspec.Struct):
-    """The server, the writer that makes its entries durable, and the directory they live in."""
+    """The server, the writer that makes its entries durable, the directory they live in, and the way to the others."""
 
     server: RaftServer
     writer: LogWriter
     store: Store
+    peers: Any = None
+    """actors.net.peers.Peers; None where there never are any."""
+    first: Configuration = Configuration()
+    """The cluster as the configuration file has it, where the log says nothing else."""
     known_index: int = 0
     """Where the log ended when it was opened: what a state manager wants to have before it goes to work."""
     asking: Sender | None = None
     """A state manager that waits for that."""
+    armed_ms: int | None = None
+    """When the next tick comes."""
     subscriber: Pid | None = None
     """The state manager that has asked. Its successor must ask itself: a commit that came to it before what it has to
     read back from the log would leave a gap."""
@@ -60,16 +80,20 @@ class Consensus(GenServer):
 
     def init(self, args: dict[str, Any]) -> Ok:
         store: Store = self.system.env["store"]
+        self.system.terms[IN_CHARGE], self.system.terms[LEADER] = False, None
         with store.use:
             self.ensure_alive()
             self._stop_writer()
             store.reopen()
             recovered = store.recovered()
             writer = self._start_writer(store)
-        member = self.system.env["config"].controller_name
-        state = State(RaftServer(member, [member]), writer, store, known_index=store.segments.last_index)
-        self._carry_out(state, state.server.handle(recovered))
-        self.send_after(TICK_S, v.Tick(0))
+        first = _first_configuration(self.system.env["config"])
+        server = _server(self.system.env, first)
+        known_index = store.segments.last_index
+        state = State(server, writer, store, self.system.env.get("peers"), first, known_index)
+        self._meet(state, first)
+        self._happen(state, recovered)
+        self._publish(state)
         return Ok(state)
 
     def _start_writer(self, store: Store) -> LogWriter:
@@ -90,52 +114,123 @@ class Consensus(GenServer):
         match request:
             case m.Recover():
                 state.asking = sender
-                self.send_after(RECOVER_PATIENCE_S, Impatient(sender))
+                patience_s = RECOVER_PATIENCE_S if _is_alone(state) else RECOVER_PATIENCE_OF_SEVERAL_S
+                self.send_after(patience_s, Impatient(sender))
                 self._hand_out_if_known(state)
                 return NoReply(state)
             case "status":
                 return Reply(state.server.status(), state)
+            case v.Read() | v.ChangeMembership() | v.TransferLeadership():
+                self._happen(state, msgspec.structs.replace(request, token=m.Waiting(sender)))
+                return NoReply(state)
         raise NotImplementedError(repr(request))
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
         match message:
             case m.Propose(data, token):
-                self._carry_out(state, state.server.handle(v.Propose(data, token)))
+                self._happen(state, v.Propose(data, token))
             case v.AppendFailed(kind=v.FailureKind.POISONED):
-                self._carry_out(state, state.server.handle(message))
+                self._happen(state, message)
                 raise StorageLost(message.detail)
-            case v.Appended() | v.AppendFailed():
-                self._carry_out(state, state.server.handle(message))
+            case (
+                v.Appended() | v.AppendFailed() | v.Received() | v.SnapshotTaken() | v.ChunkStored() | v.ChunkFailed()
+                | v.SnapshotStored() | v.Campaign()
+            ):  # fmt: skip
+                self._happen(state, message)
             case _:
                 raise NotImplementedError(repr(message))
         return NoReply(state)
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
-            case v.Tick():
-                self._carry_out(state, state.server.handle(v.Tick(int(self.monotonic_s() * 1000))))
-                self.send_after(TICK_S, message)
+            case v.Tick(due_ms):
+                if due_ms == state.armed_ms:
+                    state.armed_ms = None
+                self._happen(state)
+                self._publish(state)
             case Impatient(sender) if sender is state.asking:
                 log.warning("log not committed in time", commit_index=state.server.commit_index)
                 self._hand_out(state, sender)
         return NoReply(state)
 
+    def _happen(self, state: State, event: v.Event | None = None) -> None:
+        """Let time pass up to now and an event happen, do what comes of it, and see to the next tick."""
+        now_ms = int(self.monotonic_s() * 1000)
+        if now_ms != state.server.now_ms:
+            self._carry_out(state, state.server.handle(v.Tick(now_ms)))
+        if event is not None:
+            self._carry_out(state, state.server.handle(event))
+        due_ms = min(max(state.server.next_deadline_ms or 0, now_ms + 1), now_ms + TICK_MS)
+        if state.server.next_deadline_ms is None:
+            due_ms = now_ms + TICK_MS
+        if state.armed_ms is None or due_ms < state.armed_ms:
+            state.armed_ms = due_ms
+            self.send_after((due_ms - now_ms) / 1000, v.Tick(due_ms))
+
     def _carry_out(self, state: State, effects: tuple[e.Effect, ...]) -> None:
         for effect in effects:
             match effect:
-                case e.Append():
+                case e.Append() | e.StoreChunk():
                     state.writer.submit(effect)
+                case e.Send(to, message):
+                    state.peers.send(to, message)
                 case e.Commit(entries, tokens):
-                    if state.subscriber is not None:
-                        self.cast(state.subscriber, m.Committed(entries, tokens))
+                    self._committed(state, entries, tokens)
+                case e.Reject(token=m.Waiting(sender)):
+                    self.reply(sender, effect)
                 case e.Reject(token, reason, detail):
                     self.cast(STATE_MANAGER, m.Refused(token, reason, detail))
+                case e.ReadReady(m.Waiting(sender)) | e.TransferEnded(m.Waiting(sender)):
+                    self.reply(sender, effect)
+                case e.SendChunk():
+                    self._send_chunk(state, effect)
+                case e.Restore(index):
+                    self._restored(state, index)
+                case e.ConfigurationChanged(configuration):
+                    self._meet(state, configuration)
+                case e.TakeSnapshot():
+                    self._tell_subscriber(state, effect)
                 case e.BecameLeader(term):
                     log.info("leader", term=term)
-                case e.SteppedDown(term):
-                    log.warning("no longer leader", term=term)
-        self.system.terms["consensus"] = state.server.status() if effects else self.system.terms.get("consensus")
+                    self.system.terms[LEADER] = state.server.member
+                    self._tell_subscriber(state, m.LeadershipChanged(term))
+                    self._publish(state)
+                case e.SteppedDown(term, leader):
+                    log.warning("no longer leader", term=term, leader=leader)
+                    self.system.terms[LEADER] = leader
+                    self._tell_subscriber(state, m.LeadershipChanged(0))
+                    self._publish(state)
+                case e.LeaderChanged(_, leader):
+                    self.system.terms[LEADER] = leader
+                    self._publish(state)
         self._hand_out_if_known(state)
+
+    def _publish(self, state: State) -> None:
+        """For metrics and the health check; what needs it exact asks."""
+        self.system.terms["consensus"] = state.server.status()
+
+    def _send_chunk(self, state: State, effect: e.SendChunk) -> None:
+        """Reading waits for the disk, so somebody else does it."""
+        member, store, peers = state.server.member, state.store, state.peers
+        self.system.beside(lambda: bulk.send_chunk(effect, member, store, peers))
+
+    def _committed(self, state: State, entries: Any, tokens: Any) -> None:
+        """Entries go to the state manager; whoever asked for a change of members is answered here."""
+        for entry, token in zip(entries, tokens, strict=True):
+            if entry.kind is EntryKind.CONFIGURATION and isinstance(token, m.Waiting):
+                self.reply(token.sender, Configuration.decode(entry.payload))
+        self._tell_subscriber(state, m.Committed(entries, tokens))
+
+    def _tell_subscriber(self, state: State, message: Any) -> None:
+        if state.subscriber is not None:
+            self.cast(state.subscriber, message)
+
+    def _meet(self, state: State, configuration: Configuration) -> None:
+        """Talk to the members of this configuration from now on, and to nobody else."""
+        self.system.terms["members"] = configuration
+        if state.peers is not None:
+            others = {name: where for name, where in configuration.addresses.items() if name != state.server.member}
+            state.peers.set_members(others)
 
     def _hand_out_if_known(self, state: State) -> None:
         """Nobody should see a state without what the log holds, as it would be before this term's first commit."""
@@ -155,7 +250,17 @@ class Consensus(GenServer):
             entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
             state.writer = self._start_writer(state.store)
         state.asking, state.subscriber = None, sender.pid
-        self.reply(sender, m.Recovered(newest.content if newest else None, index, entries))
+        content, configuration = (newest.content, newest.configuration) if newest else (None, None)
+        configuration = configuration or state.first
+        leading_term = state.server.term if state.server.role is Role.LEADER else 0
+        self.reply(sender, m.Recovered(content, index, entries, configuration, leading_term))
+
+    def _restored(self, state: State, index: int) -> None:
+        """A leader's snapshot is in place: give its content to the state manager."""
+        newest = state.store.snapshots.newest().snapshot
+        assert newest is not None and newest.index >= index, f"the snapshot of {index} is gone"
+        restored = m.Restored(newest.content, newest.index, newest.term, state.server.configuration)
+        self._tell_subscriber(state, restored)
 
     def terminate(self, reason: Any, state: State) -> None:
         with state.store.use:
@@ -164,3 +269,19 @@ class Consensus(GenServer):
 
     def format_status(self, state: State) -> Any:
         return {"role": state.server.role.value, **msgspec.structs.asdict(state.server.status())}
+
+
+def _first_configuration(config: Config) -> Configuration:
+    members = config.members()
+    return Configuration(voters=tuple(sorted(members)), addresses=members)
+
+
+def _server(env: dict[str, Any], first: Configuration) -> RaftServer:
+    config: Config = env["config"]
+    timing = Timing(election_ms=config.raft_election_timeout, heartbeat_ms=config.raft_heartbeat_interval)
+    limits = Limits(kept_entries=config.raft_snapshot_interval // 2)
+    return RaftServer(config.member_name, first, timing, limits, seed=env.get("seed", time.monotonic_ns()))
+
+
+def _is_alone(state: State) -> bool:
+    return state.server.configuration.members == {state.server.member}

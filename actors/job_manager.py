@@ -3,7 +3,7 @@
 Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone)
              -> Reply | Unavailable
          Request(RegisterNode | UpdateNode), passed on to the node manager, which answers
-Casts    Carry(JobEnded...) from the state manager
+Casts    Carry(JobEnded...) and TookCharge from the state manager
          Request(EpilogDone), whose sender waits for no answer
 Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
 Errors   a refusal is a value; an exception is a bug and crashes the process
@@ -18,6 +18,9 @@ import structlog
 
 from actors import messages as m
 from actors.backlog import keeps_up
+from actors.leadership import is_in_charge
+from actors.net.blob_exchange import needed
+from flurm.bridge import configure
 from flurm.core import commands as c
 from flurm.core import submission
 from flurm.core.deadlines import due
@@ -79,6 +82,9 @@ class JobManager(GenServer):
                         self._count_end(effect.state, state)
             case m.Request(command):
                 self._execute(command)
+            case m.TookCharge():
+                self._configure()
+                self._look_at_the_clock(int(self.now_s()))
             case _:
                 raise NotImplementedError(repr(message))
         return NoReply(state)
@@ -96,13 +102,19 @@ class JobManager(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
             case "clock":
-                if keeps_up(self.system, CONSENSUS):
+                if is_in_charge(self.system.terms) and keeps_up(self.system, CONSENSUS):
                     self._look_at_the_clock(int(self.now_s()))
                 self._collect_blobs(state)
                 self.send_after(CLOCK_S, "clock")
             case m.NodeRequest():
                 self._pass_on(message)
         return NoReply(state)
+
+    def _configure(self) -> None:
+        """This controller's configuration is the cluster's now: say so where that makes a difference."""
+        command = configure.command(self.system.env["config"], now_s=int(self.now_s()), keep_changes=True)
+        if command.fingerprint != self._cluster().fingerprint:
+            self._execute(command)
 
     def _pass_on(self, request: m.NodeRequest) -> None:
         """To the node manager, or again in a moment: one that is just being restarted hears nothing."""
@@ -127,9 +139,7 @@ class JobManager(GenServer):
         if self.monotonic_s() - state.collected_s < COLLECT_EVERY_S:
             return
         state.collected_s = self.monotonic_s()
-        jobs = self._cluster().jobs.values()
-        keep = {digest for job in jobs for digest in (job.spec.script_digest, job.spec.environment_digest) if digest}
-        gone = self.system.env["store"].blobs.collect(keep)
+        gone = self.system.env["store"].blobs.collect(needed(self._cluster()))
         log.debug("blobs collected", removed=len(gone))
 
     def _execute(self, command: c.AnyCommand, sender: Sender | None = None) -> None:

@@ -12,13 +12,19 @@ from flurm.core.effects import Effect
 from flurm.core.records import Cluster
 from flurm.otp import Sender
 from flurm.raft.effects import RejectReason
-from flurm.raft.records import Entry
+from flurm.raft.records import Configuration, Entry
 
 
 class Request(msgspec.Struct, frozen=True):
     """Call to a manager: have this command carried out. Answer: a core Reply, or Unavailable."""
 
     command: AnyCommand
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """The token of what somebody asked consensus itself for: whom to answer."""
+
+    sender: Sender
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -48,11 +54,16 @@ def propose(command: AnyCommand, reply_to: Sender | None = None) -> Propose:
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """Answer of consensus to `Recover`: the newest snapshot, the index where it ends, and what was committed since."""
+    """Answer of consensus to `Recover`: the newest snapshot, the index where it ends, and what was committed since.
+
+    `configuration` is the one at the snapshot; `leading_term` the term in which this member leads, 0 where it does not.
+    """
 
     snapshot: bytes | None
     index: int
     entries: Sequence[Entry] = ()
+    configuration: Configuration | None = None
+    leading_term: int = 0
 
 
 class Recover(msgspec.Struct, frozen=True):
@@ -64,6 +75,25 @@ class Committed(msgspec.Struct, frozen=True):
 
     entries: Sequence[Entry]
     tokens: Sequence[Any]
+
+
+class LeadershipChanged(msgspec.Struct, frozen=True):
+    """Consensus to the state manager: this member leads in that term, or (0) does not."""
+
+    leading_term: int
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """Consensus to the state manager: a leader's snapshot takes the place of the applied state."""
+
+    snapshot: bytes
+    index: int
+    term: int
+    configuration: Configuration
+
+
+class TookCharge(msgspec.Struct, frozen=True):
+    """The state manager to the owners of effects: this controller leads now and has applied all that was before."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -78,6 +108,7 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
     """The state manager to itself: the snapshot thread is done."""
 
     index: int
+    term: int
     error: str | None = None
 
 

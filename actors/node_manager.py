@@ -1,7 +1,7 @@
 """Node manager: owns the rules of nodes, the heartbeat monitor, and everything that is sent to node daemons.
 
 Calls    "status" -> dict
-Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) from the state manager
+Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) and TookCharge from the state manager
          NodeRequest(RegisterNode | UpdateNode) from the job manager, answered when it is committed
 Infos    Sent(...) from the agents; its own timers
 Effects  RPCs to node daemons, by a bounded pool of agents; commands to consensus
@@ -13,7 +13,6 @@ it up again (`flurm.core.recovery`). A task that fails is tried again until the 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ import structlog
 
 from actors import messages as m
 from actors.backlog import keeps_up
+from actors.leadership import is_in_charge
 from actors.net import agent
 from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
@@ -31,7 +31,6 @@ from flurm.core.recovery import outstanding
 from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sender
 
 CONSENSUS = "flurm_consensus"
-AGENTS = 16
 REGISTER_BEATS = 20
 """So many heartbeats from one question to all nodes which jobs they have to the next: what was lost is found then."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -47,9 +46,9 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """Tasks under way, silence by node, and the pool that sends."""
+    """Tasks under way, silence by node, and the agents that send."""
 
-    pool: ThreadPoolExecutor
+    agents: agent.Agents
     busy: set[agent.Task] = msgspec.field(default_factory=set)
     failures: dict[str, int] = msgspec.field(default_factory=dict)
     heard_s: dict[str, float] = msgspec.field(default_factory=dict)
@@ -66,15 +65,22 @@ class NodeManager(GenServer):
     def init(self, args: dict[str, Any]) -> Ok:
         config = self.system.env["config"]
         self._heartbeat_s = config.heartbeat_interval / 1000
-        pool = ThreadPoolExecutor(AGENTS, thread_name_prefix="flurm-node-agent")
+        agents = self.system.env.get("agents", agent.Agents)(self.system.env)
         self.send_after(self._heartbeat_s, "heartbeat")
-        return Ok(State(pool), continue_="recover")
+        return Ok(State(agents), continue_="recover")
 
     def handle_continue(self, what: Any, state: State) -> NoReply:
+        if is_in_charge(self.system.terms):
+            self._recover(state)
+        return NoReply(state)
+
+    def _recover(self, state: State) -> None:
+        """Take up what the state says is still to be done, and ask all nodes what they have."""
         cluster = self._cluster()
+        state.failures.clear()  # another controller has watched the nodes until now
+        state.heard_s.clear()
         self._carry(outstanding(cluster), state)
         self._carry((PingNodes(cluster.node_order),), state)
-        return NoReply(state)
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
         match request:
@@ -86,6 +92,8 @@ class NodeManager(GenServer):
         match message:
             case m.Carry(effects):
                 self._carry(effects, state)
+            case m.TookCharge():
+                self._recover(state)
             case m.NodeRequest(command, reply_to):
                 if isinstance(command, c.RegisterNode):
                     self._registered(command.name, state)
@@ -119,12 +127,14 @@ class NodeManager(GenServer):
     def _send(self, task: agent.Task, state: State, attempt: int = 0) -> None:
         """Give a task to an agent, unless it is under way already or the state no longer asks for it."""
         cluster = self._cluster()
+        if not is_in_charge(self.system.terms):
+            return
         if task in state.busy or not agent.is_wanted(task, cluster, again=attempt > 0):
             return
         state.busy.add(task)
         state.requests += 1
         system, target = self.system, self.pid
-        state.pool.submit(agent.carry_out, task, attempt, cluster, system.env, lambda sent: system.info(target, sent))
+        state.agents.start(task, attempt, cluster, lambda sent: system.info(target, sent))
 
     def _sent(self, sent: agent.Sent, state: State) -> None:
         state.busy.discard(sent.task)
@@ -165,6 +175,8 @@ class NodeManager(GenServer):
             self.cast(CONSENSUS, m.propose(c.NodesMissing(now_s=int(self.now_s()), names=(name,), down=down)))
 
     def _beat(self, state: State) -> None:
+        if not is_in_charge(self.system.terms):
+            return
         cluster = self._cluster()
         kind = agent.Kind.PING if state.beats % REGISTER_BEATS else agent.Kind.REGISTER
         state.beats += 1
@@ -182,7 +194,7 @@ class NodeManager(GenServer):
         return self.system.terms["cluster"]
 
     def terminate(self, reason: Any, state: State) -> None:
-        state.pool.shutdown(wait=False, cancel_futures=True)
+        state.agents.close()
 
     def format_status(self, state: State) -> Any:
         return {"under_way": len(state.busy), "failures": dict(state.failures), "requests": state.requests}

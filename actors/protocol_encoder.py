@@ -28,7 +28,7 @@ class ProtocolEncoder(GenServer):
         return Ok(kept, continue_="populate")
 
     def handle_continue(self, what: Any, state: KeptForms) -> NoReply:
-        for _ in range(self.system.env["service"].handlers):
+        for _ in range(self.system.env["service"].pool.usual):
             self.system.start_child("flurm_acceptor_pool", {})
         return NoReply(state)
 

@@ -1,7 +1,7 @@
 """Scheduler engine: decides when to plan, on which snapshot, with which plugin.
 
 Calls    RunCycle -> CycleReport; "status" -> dict
-Casts    Changed, from whoever changed something that may let a job start
+Casts    Changed, from whoever changed something that may let a job start; TookCharge
 Effects  proposes ApplyPlan to the state manager
 Errors   a plugin that fails or is late costs one cycle, never the engine
 
@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from actors import messages as m
+from actors.leadership import is_in_charge
 from actors.sched_plugin import BUILT_IN
 from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
@@ -101,7 +102,9 @@ class SchedulerEngine(GenServer):
         raise NotImplementedError(repr(request))
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
-        if isinstance(message, m.Changed):
+        if isinstance(message, m.Changed | m.TookCharge):
+            if isinstance(message, m.TookCharge):
+                state.planned = None  # what this controller has planned before is not what the others have done since
             if state.proposing:
                 state.again = True
             else:
@@ -142,6 +145,8 @@ class SchedulerEngine(GenServer):
 
     def _cycle(self, state: State, force: bool = False) -> m.CycleReport:
         """Plan on the newest snapshot, if anything is new, and propose what was decided."""
+        if not is_in_charge(self.system.terms):
+            return m.CycleReport()
         cluster: Cluster = self.system.terms["cluster"]
         now_s = int(self.now_s())
         if cluster is state.planned and now_s - state.planned_s < MAX_CYCLE_S and not force:

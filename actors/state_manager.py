@@ -1,8 +1,9 @@
 """State manager: owns the applied state.
 
 Calls    Request(command), proposed as it is: from the scheduler engine and the application
-Casts    Committed and Refused from consensus
-Effects  publishes every applied state as the term "cluster"; answers proposers; hands effects to their owners
+Casts    Committed, Refused, LeadershipChanged, Restored and TakeSnapshot from consensus
+Effects  publishes every applied state as the term "cluster"; answers proposers; while this controller is in charge,
+         hands effects to their owners
 Errors   none of its own: rules that fail are answered and logged, the state stays whole
 
 Who reads takes `system.terms["cluster"]`: an immutable value, no lock, no message.
@@ -10,7 +11,6 @@ Who reads takes `system.terms["cluster"]`: an immutable value, no lock, no messa
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,12 +18,15 @@ import msgspec
 import structlog
 
 from actors import messages as m
+from actors.leadership import IN_CHARGE
 from flurm.core import commands, snapshot
 from flurm.core.apply import apply
 from flurm.core.effects import Effect, JobEnded, Reply, RuleFailed, ScheduleSoon
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Sender
-from flurm.raft.records import Entry, EntryKind
+from flurm.raft.effects import RejectReason, TakeSnapshot
+from flurm.raft.events import SnapshotTaken
+from flurm.raft.records import Configuration, Entry, EntryKind
 from flurm.storage.errors import StorageError
 
 CONSENSUS = "flurm_consensus"
@@ -43,6 +46,10 @@ class State(msgspec.Struct):
     snapshot_index: int = 0
     snapshot_runs: bool = False
     refused: int = 0
+    configuration: Configuration | None = None
+    """Of the cluster of controllers at `index`; None while it is the one that consensus began with."""
+    leading_term: int = 0
+    in_charge: bool = False
 
 
 class MissingEntries(Exception):
@@ -57,10 +64,17 @@ class StateManager(GenServer):
     def init(self, args: dict[str, Any]) -> Ok:
         recovered: m.Recovered = self.call(CONSENSUS, m.Recover(), timeout_s=60)
         cluster = snapshot.load(recovered.snapshot) if recovered.snapshot else Cluster()
-        state = State(cluster=cluster, index=recovered.index, snapshot_index=recovered.index)
+        state = State(
+            cluster=cluster,
+            index=recovered.index,
+            snapshot_index=recovered.index,
+            configuration=recovered.configuration,
+            leading_term=recovered.leading_term,
+        )
         self._replay(state, recovered.entries)
         self._publish(state)
-        self.cast(SCHEDULER, m.Changed())
+        self._bring_blobs()
+        self._take_charge_if_due(state)
         return Ok(state)
 
     def _replay(self, state: State, entries: Sequence[Entry]) -> None:
@@ -68,7 +82,32 @@ class StateManager(GenServer):
         for entry in entries:
             state.index, state.term = entry.index, entry.term
             if entry.kind is EntryKind.COMMAND:
-                state.cluster = apply(state.cluster, _decoded(entry)).cluster
+                command = _decoded(entry)
+                self._keep_blobs(command)
+                state.cluster = apply(state.cluster, command).cluster
+            elif entry.kind is EntryKind.CONFIGURATION:
+                state.configuration = Configuration.decode(entry.payload)
+
+    def _keep_blobs(self, command: commands.AnyCommand) -> None:
+        """Scripts and environments come with the command that needs them first. They are durable in the log; the
+        store syncs them before a snapshot lets the log go. Raises StorageError."""
+        if isinstance(command, commands.SubmitJob) and command.blobs:
+            self.system.env["store"].blobs.keep(command.blobs)
+
+    def _take_charge_if_due(self, state: State) -> None:
+        """The first entry of the own term that is applied shows that nothing from before is missing."""
+        if state.in_charge or not state.leading_term or state.term != state.leading_term:
+            return
+        state.in_charge = True
+        self.system.terms[IN_CHARGE] = True
+        log.info("in charge", term=state.term, index=state.index)
+        for owner in (NODE_MANAGER, JOB_MANAGER, SCHEDULER):
+            self.cast(owner, m.TookCharge())
+
+    def _give_up_charge(self, state: State) -> None:
+        if state.in_charge:
+            log.warning("no longer in charge", term=state.leading_term, index=state.index)
+        state.in_charge = self.system.terms[IN_CHARGE] = False
 
     def _publish(self, state: State) -> None:
         """Let everybody see the state; neither a ghost nor a replay may put an old one in the place of a newer."""
@@ -83,9 +122,18 @@ class StateManager(GenServer):
         match message:
             case m.Committed(entries, tokens):
                 self._apply_all(state, entries, tokens)
+            case m.LeadershipChanged(leading_term):
+                self._give_up_charge(state)
+                state.leading_term = leading_term
+                self._take_charge_if_due(state)
+            case m.Restored():
+                self._restore(message, state)
+            case TakeSnapshot():
+                self._snapshot(state)
             case m.Refused(m.Proposal(reply_to=reply_to), reason, detail):
                 state.refused += 1
-                log.error("command refused", reason=reason.value, detail=detail)
+                if reason is not RejectReason.NOT_LEADER:
+                    log.error("command refused", reason=reason.value, detail=detail)
                 if reply_to is not None:
                     self.reply(reply_to, m.Unavailable(reason, detail))
             case _:
@@ -108,11 +156,15 @@ class StateManager(GenServer):
             if entry.index != state.index + 1:
                 raise MissingEntries(f"expected entry {state.index + 1}, got {entry.index}")
             state.index, state.term = entry.index, entry.term
+            if entry.kind is EntryKind.CONFIGURATION:
+                state.configuration = Configuration.decode(entry.payload)
             if entry.kind is not EntryKind.COMMAND:
                 continue
-            outcome = apply(cluster, token.command if isinstance(token, m.Proposal) else _decoded(entry))
+            command = token.command if isinstance(token, m.Proposal) else _decoded(entry)
+            self._keep_blobs(command)
+            outcome = apply(cluster, command)
             cluster = outcome.cluster
-            if entry.index > published_index:
+            if state.in_charge and entry.index > published_index:
                 effects.extend(outcome.effects)
             if isinstance(token, m.Proposal) and token.reply_to is not None:
                 replies.append((token.reply_to, outcome.reply))
@@ -121,7 +173,25 @@ class StateManager(GenServer):
         for sender, reply in replies:
             self.reply(sender, reply)
         self._carry_out(effects)
+        self._take_charge_if_due(state)
         self._maybe_snapshot(state)
+
+    def _restore(self, restored: m.Restored, state: State) -> None:
+        """Go on from a leader's snapshot: this member was away for longer than the others' logs reach back."""
+        if restored.index <= state.index:
+            return
+        state.cluster = snapshot.load(restored.snapshot)
+        state.index, state.term, state.snapshot_index = restored.index, restored.term, restored.index
+        state.configuration = restored.configuration
+        self._publish(state)
+        log.info("state taken over from a snapshot", index=state.index, jobs=len(state.cluster.jobs))
+        self._bring_blobs()
+
+    def _bring_blobs(self) -> None:
+        """A snapshot of another member says what scripts there are, and does not hold them."""
+        exchange = self.system.env.get("blob_exchange")
+        if exchange is not None:
+            self.system.beside(exchange.bring)
 
     def _carry_out(self, effects: list[Effect]) -> None:
         """Hand each effect to its owner."""
@@ -146,21 +216,26 @@ class StateManager(GenServer):
 
     def _maybe_snapshot(self, state: State) -> None:
         every = self.system.env["config"].raft_snapshot_interval
-        if state.snapshot_runs or state.index - state.snapshot_index < every:
+        if state.index - state.snapshot_index >= every:
+            self._snapshot(state)
+
+    def _snapshot(self, state: State) -> None:
+        if state.snapshot_runs:
             return
         state.snapshot_runs = True
-        job = (state.cluster, state.index, state.term)
-        threading.Thread(target=self._take_snapshot, args=job, name="flurm-snapshot", daemon=True).start()
+        cluster, index, term, configuration = state.cluster, state.index, state.term, state.configuration
+        self.system.beside(lambda: self._take_snapshot(cluster, index, term, configuration))
 
-    def _take_snapshot(self, cluster: Cluster, index: int, term: int) -> None:
-        """Runs in a thread of its own: the state is immutable, nobody waits."""
+    def _take_snapshot(self, cluster: Cluster, index: int, term: int, configuration: Configuration | None) -> None:
+        """Runs beside this process: the state is immutable, nobody waits."""
         error = None
         try:
             writer = self.system.terms["log_writer"]
-            self.system.env["store"].take_snapshot(index, term, [snapshot.dump(cluster)], writer)
+            content = snapshot.parts(cluster)
+            self.system.env["store"].take_snapshot(index, term, content, writer, configuration)
         except (StorageError, OSError) as problem:
             error = str(problem)
-        self.system.info(self.pid, m.SnapshotTaken(index, error))
+        self.system.info(self.pid, m.SnapshotTaken(index, term, error))
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         if isinstance(message, m.SnapshotTaken):
@@ -170,6 +245,7 @@ class StateManager(GenServer):
                 log.error("snapshot failed", index=message.index, reason=message.error)
             else:
                 log.info("snapshot taken", index=message.index)
+                self.cast(CONSENSUS, SnapshotTaken(message.index, message.term))
         return NoReply(state)
 
     def format_status(self, state: State) -> Any:

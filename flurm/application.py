@@ -27,9 +27,10 @@ import flurm.bridge.configure as configure
 import flurm.node.daemon as node_daemon
 from actors import messages as m
 from actors.backlog import Overloads
-from actors.net import agent
+from actors.net import agent, members
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
+from actors.net.members import Members
 from actors.net.munge_service import MungeService
 from actors.net.replays import SharedReplayCache
 from actors.net.serving import Service
@@ -46,7 +47,9 @@ from flurm.otp import Behaviour, System
 from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
 from flurm.otp.upgrade import Upgrader
+from flurm.peering import Peering, files_of
 from flurm.storage.layout import Store
+from flurm.tls.files import CertificateError
 from protocol.auth import Signer
 
 READY_TIMEOUT_S = 60.0
@@ -75,6 +78,7 @@ class Application:
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.system: System | None = None
         self.munge: MungeService | None = None
+        self.peering: Peering | None = None
 
     def start(self) -> None:
         """Bring everything up and return when requests are served. Raises StartFailed, StorageError, ConfigError."""
@@ -98,6 +102,7 @@ class Application:
             self.munge = MungeService.of(config, authority.signer.key)
         if self.munge is not None:
             self.munge.start()
+        self.peering = self._peering()
         env: dict[str, Any] = {
             "config": config,
             "store": self.store,
@@ -115,10 +120,16 @@ class Application:
         env["overloads"] = Overloads()
         self.system.observers.append(env["overloads"])
         env["upgrader"] = Upgrader(self.system, _loader(env["scheduler_plugins"]), __version__)
+        env["members"] = Members(self.system, config.member_name, self.peering.peers if self.peering else None)
+        if self.peering is not None:
+            self.peering.join(self.system)
         env["service"] = Service(env, self.system.terms)
         self.system.start("supervisors.flurm_sup:SPEC", "flurm_sup")
-        self._configure(config, keep_changes=True)
+        if self.peering is None:
+            self._configure(config, keep_changes=True)
         self.listener.open()
+        if self.peering is not None:
+            self.peering.watch()
         if config.embedded_node_name is not None:
             self._start_node()
 
@@ -139,6 +150,17 @@ class Application:
                 f"cannot listen on {where}: {error.strerror or error}; "
                 "is another controller running? Set slurmctld_port to a free port, or stop the other one"
             ) from error
+
+    def _peering(self) -> Peering | None:
+        """The other controllers; None where there are none. Raises StartFailed, ConfigError."""
+        files = files_of(self.config)
+        try:
+            return Peering(self.config, files, self.listener) if files is not None else None
+        except CertificateError as error:
+            raise StartFailed(str(error)) from error
+        except OSError as error:
+            where = self.config.members()[self.config.member_name]
+            raise StartFailed(f"cannot listen for the other controllers on {where}: {error}") from error
 
     def _configure(self, config: Config, *, keep_changes: bool) -> Reply:
         assert self.system is not None
@@ -192,6 +214,8 @@ class Application:
                 self._node.wait(NODE_GRACE_S)
         if self.system is not None:
             self.system.stop()
+        if self.peering is not None:
+            self.peering.close()
         if hasattr(self, "listener"):
             self.listener.close()
         if self.munge is not None:
@@ -210,7 +234,19 @@ class Application:
             case "reset_statistics":
                 self._reset_statistics()
             case "takeover":
-                return Rejected(Refusal.DISABLED)
+                return self._take_over()
+        return Done()
+
+    def _take_over(self) -> Reply:
+        """`scontrol takeover`: have this controller lead."""
+        assert self.system is not None
+        if self.peering is None:
+            return Rejected(Refusal.DISABLED)
+        try:
+            self.system.env["members"].take_over()
+        except members.Refused as error:
+            log.error("takeover failed", reason=str(error))
+            return Rejected(Refusal.INTERNAL, str(error))
         return Done()
 
     def _shut_down(self, control: Control) -> None:

@@ -27,6 +27,7 @@ from protocol.errors import ProtocolError
 from protocol.messages import ShutdownRequest
 from protocol.versions import OLDEST, Version
 
+AGENTS = 16
 SHUTDOWN_THREADS = 16
 TERMINATE_AGAIN_S = 30.0
 _UNKNOWN = (OLDEST, Version.V23_02, Version.V24_11)
@@ -103,11 +104,35 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
     return True
 
 
+class Agents:
+    """Threads that carry tasks out; what a simulation puts in their place has the same two methods."""
+
+    def __init__(self, env: dict[str, Any]) -> None:
+        self._env = env
+        self._pool = ThreadPoolExecutor(AGENTS, thread_name_prefix="flurm-node-agent")
+
+    def start(self, task: Task, attempt: int, cluster: Cluster, tell: Callable[[Sent], None]) -> None:
+        """Have a task carried out, and `tell` called with what came of it."""
+        self._pool.submit(carry_out, task, attempt, cluster, self._env, tell)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
 def carry_out(task: Task, attempt: int, cluster: Cluster, env: dict[str, Any], tell: Callable[[Sent], None]) -> None:
-    """Do a task and tell the node manager what came of it; runs in an agent's thread and never raises."""
-    began_s = time.monotonic()
+    """Do a task and tell the node manager what came of it; runs in an agent's thread and never raises.
+
+    `env` may have a `clock` in the place of the module `time`, and a `call_node` in the place of `rpc.call`.
+    """
+    clock = env.get("clock", time)
+    began_s = clock.monotonic()
     sent = _attempt(task, attempt, cluster, env)
-    tell(msgspec.structs.replace(sent, duration_us=int((time.monotonic() - began_s) * 1e6)))
+    tell(msgspec.structs.replace(sent, duration_us=int((clock.monotonic() - began_s) * 1e6)))
+
+
+def _now_s(env: dict[str, Any]) -> int:
+    return int(env.get("clock", time).time())
 
 
 def _attempt(task: Task, attempt: int, cluster: Cluster, env: dict[str, Any]) -> Sent:
@@ -131,7 +156,8 @@ def _version(node: Node) -> int:
 def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any], version: int | None = None) -> rpc.Answer:
     config = env["config"]
     address = (node.address or node.hostname or node.name, node.port)
-    return rpc.call(
+    call: Callable[..., rpc.Answer] = env.get("call_node", rpc.call)
+    return call(
         address, msg_type, record, version=version or _version(node), signer=env["signer"],
         timeout_s=config.message_timeout,
     )  # fmt: skip
@@ -141,11 +167,11 @@ def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
     job = cluster.jobs[task.job_id]
     record = launch.batch_launch(
         job, cluster, version=_version(node), blobs=env["store"].blobs, config=env["config"],
-        signer=env["launch_signer"], now_s=int(time.time()),
+        signer=env["launch_signer"], now_s=_now_s(env),
     )  # fmt: skip
     answer = _call(node, MessageType.REQUEST_BATCH_JOB_LAUNCH, record, env)
     verdict = launch.verdict_of(answer.msg_type, answer.body)
-    now_s = int(time.time())
+    now_s = _now_s(env)
     if verdict.retry:
         return Sent(task, attempt, reached=True, done=False, error=verdict.error or "busy")
     done = c.LaunchDone(now_s=now_s, job_id=job.id, restarts=job.restarts, error=verdict.error)
@@ -163,13 +189,13 @@ def _terminate(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict
         job,
         node,
         version=_version(node),
-        now_s=int(time.time()),
+        now_s=_now_s(env),
         cluster=cluster,
         signer=env["launch_signer"],
     )
     answer = _call(node, msg_type, record, env)
     if launch.is_already_gone(answer.msg_type, answer.body):
-        command = c.EpilogDone(now_s=int(time.time()), job_id=task.job_id, node=node.name)
+        command = c.EpilogDone(now_s=_now_s(env), job_id=task.job_id, node=node.name)
         return Sent(task, attempt, reached=True, done=True, commands=(command,))
     return Sent(task, attempt, reached=True, done=job is None, retry_after_s=TERMINATE_AGAIN_S)
 

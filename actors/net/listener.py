@@ -20,11 +20,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
+from actors.net.forwarding import Forwarded, ForwardedConnection
 from actors.net.request_memory import Account, RequestMemory, largest
 from protocol.errors import DecodeError
 from protocol.frame import FrameReader
@@ -52,10 +53,13 @@ OVERSIZED, TRUNCATED, TIMED_OUT, DISPLACED, MEMORY = DROPPED = (
 class Arrival(NamedTuple):
     """A complete frame, and the connection to answer on."""
 
-    connection: socket.socket
+    connection: Any
+    """The client's socket; the way back to the controller that forwards its request (ForwardedConnection)."""
     peer: tuple[str, int]
     data: bytes
     account: Account
+    forwarded: Forwarded | None = None
+    """Where another controller has passed the request on."""
 
 
 class Counters(msgspec.Struct):
@@ -109,8 +113,24 @@ class Listener:
         self._park = _Park(self, max_connections, idle_s)
 
     def open(self) -> None:
-        """Begin to give out frames; until then clients wait in the backlog."""
-        self._open.set()
+        """Begin to give out frames, or begin again after `refuse`; until the first time clients wait in the backlog."""
+        if not self._open.is_set():
+            self._socket.listen(BACKLOG)
+            self._open.set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether clients are served."""
+        return self._open.is_set()
+
+    def refuse(self) -> None:
+        """Have new clients refused by the kernel, so that they go to another controller at once; `open` ends it.
+
+        The port stays ours. Connections that are there already are served.
+        """
+        if self._open.is_set():
+            self._open.clear()
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def waiting(self) -> int:
         """Connections whose frame is not complete."""
@@ -148,6 +168,14 @@ class Listener:
         self._complete.append(Arrival(partial.socket, partial.peer, frame, partial))
         os.eventfd_write(self._completed, 1)
 
+    def pass_on(self, connection: ForwardedConnection) -> None:
+        """Another controller passes a client's request on: wake one handler for it."""
+        request, account = connection.request, Account()
+        self.counters.frames += 1
+        self.memory.add(account, len(request.data))
+        self._complete.append(Arrival(connection, request.peer, request.data, account, request))
+        os.eventfd_write(self._completed, 1)
+
     def give_back(self, arrival: Arrival) -> None:
         """Leave a request to another handler: nothing of it has been done yet."""
         self._complete.append(arrival)
@@ -176,7 +204,7 @@ class Listener:
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            if not self._closed:
+            if not self._closed and self._open.is_set():
                 log.warning("accept failed", reason=str(error))
                 self._park.drop_oldest()
             return None

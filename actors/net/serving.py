@@ -12,11 +12,8 @@ that does not hold gets an authentication error, everything else a closed connec
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -24,12 +21,16 @@ import structlog
 
 from actors import backlog
 from actors import messages as m
+from actors.leadership import is_in_charge
+from actors.net import routing
 from actors.net.door import Door
+from actors.net.forwarding import Answer, Forwarded, Forwarder, NobodyInCharge, RequestIds
+from actors.net.handler_pool import HandlerPool
 from flurm.bridge import queries, replies, requests, tokens
 from flurm.bridge.show_nodes import Load
 from flurm.bridge.users import user_name
 from flurm.core.effects import Done, Rejected
-from flurm.otp import NoProcess, OtpError, Overloaded, Pid, SystemPort
+from flurm.otp import NoProcess, Overloaded, SystemPort
 from flurm.raft.effects import RejectReason
 from flurm.storage.errors import StorageError, StorageFull
 from protocol.auth import Authority, CredentialError, Identity
@@ -42,7 +43,6 @@ from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
 
 CALL_TIMEOUT_S = 30.0
-POOL = "flurm_acceptor_pool"
 RESTART_TIMEOUT_S = 5.0
 RESTART_POLL_S = 0.01
 KEPT_FREE = 8
@@ -70,6 +70,22 @@ class Refusal(Exception):
         self.reply = reply
 
 
+class NotInCharge(Exception):
+    """Another controller has to answer this; this one has `begun`, and it may have been carried out."""
+
+    def __init__(self, begun: bool = False) -> None:
+        super().__init__()
+        self.begun = begun
+
+
+class LeadershipLost(Exception):
+    """The command may have been committed or not: another controller leads now, or soon."""
+
+    def __init__(self, unavailable: m.Unavailable) -> None:
+        super().__init__(unavailable.reason.value)
+        self.unavailable = unavailable
+
+
 class Exchange(msgspec.Struct):
     """One request on its way."""
 
@@ -77,6 +93,13 @@ class Exchange(msgspec.Struct):
     identity: Identity
     record: Record | None
     peer: tuple[str, int]
+    data: bytes = b""
+    """The frame's bytes, to be forwarded."""
+    request_id: str = ""
+    """Names the request where it may come twice: with several controllers (forwarding.py)."""
+    is_forwarded: bool = False
+    may_pass_on: bool = True
+    """Whether it may be given to another controller."""
 
     @property
     def name(self) -> str:
@@ -84,56 +107,109 @@ class Exchange(msgspec.Struct):
         return message_name(self.frame.msg_type)
 
 
-class Pool(msgspec.Struct):
-    """How many handlers wait for somebody else; changed under the GIL only. Which are spare, how many are coming."""
-
-    blocked: int = 0
-    spares: set[Pid] = msgspec.field(default_factory=set)
-    starting: int = 0
-
-
 class Service:
-    """Everything that serving a frame needs and that outlives a handler."""
+    """Everything that serving a frame needs and that outlives a handler. `clock` has what it uses of `time`."""
 
     def __init__(
-        self, env: dict[str, Any], terms: dict[str, Any], *, handlers: int = 8, handlers_max: int = 64
+        self,
+        env: dict[str, Any],
+        terms: dict[str, Any],
+        *,
+        handlers: int = 8,
+        handlers_max: int = 64,
+        clock: Any = time,
     ) -> None:
         self.env = env
+        self._clock = clock
         self.terms = terms
-        self.pool = Pool()
-        self.handlers = handlers
+        self.pool = HandlerPool(handlers, handlers_max)
         self.refused: dict[str, int] = {}
         self._loads: dict[str, Load] = terms.setdefault("loads", {})
         self.door = Door(max(handlers_max - KEPT_FREE, 1))
-        self._handlers_max = handlers_max
         self._authority: Authority = env["authority"]
-        self._growing = threading.Lock()
+        self._request_ids: RequestIds | None = env.get("request_ids")
+        self._forwarder: Forwarder | None = env.get("forwarder")
 
-    def open(self, data: bytes, peer: tuple[str, int]) -> Exchange:
-        """Authenticate and decode a frame. Raises Refusal, DecodeError."""
+    def open(self, data: bytes, peer: tuple[str, int], forwarded: Forwarded | None = None) -> Exchange:
+        """Authenticate and decode a frame; one that another controller forwards is authentic. Raises Refusal,
+        DecodeError."""
         frame = decode_frame(data)
         if not is_supported(frame.version):
             raise Refusal(
                 "version", f"protocol version {frame.version:#x} is not spoken here", self._bad_version(frame)
             )
+        if forwarded is not None:
+            identity = Identity(forwarded.uid, forwarded.gid)
+        else:
+            identity = self._identify(frame, peer)
+        record = self.terms["decoder"].decode(frame.msg_type, frame.body, frame.version)
+        exchange = Exchange(frame, identity, record, peer, data)
+        if forwarded is not None:
+            exchange.request_id, exchange.is_forwarded = forwarded.request_id, True
+            exchange.may_pass_on = forwarded.may_pass_on
+        elif self._request_ids is not None:
+            exchange.request_id = self._request_ids.next()
+        return exchange
+
+    def _identify(self, frame: Frame, peer: tuple[str, int]) -> Identity:
         try:
-            identity = self._authority.identify(frame, time.time(), peer[0])
+            return self._authority.identify(frame, self._clock.time(), peer[0])
         except CredentialError as error:
             reply = self._return_code(frame, Errno.SLURM_PROTOCOL_AUTHENTICATION_ERROR)
             raise Refusal(type(error).__name__, str(error), reply) from error
-        record = self.terms["decoder"].decode(frame.msg_type, frame.body, frame.version)
-        return Exchange(frame, identity, record, peer)
 
     def answer(self, exchange: Exchange, system: SystemPort) -> Reply | None:
         """The reply to an authentic request; None to close without one.
 
-        Raises OtpError when a manager is gone, StorageError when a script could not be stored.
+        Raises OtpError when a manager is gone, StorageError when a script cannot be read, NotInCharge where
+        another controller has forwarded the request and this one does not lead either.
         """
+        deadline_s = self._clock.monotonic() + self.env["config"].message_timeout
+        begun = False
+        while True:
+            if not self._is_mine(exchange):
+                if self._forwarder is None or not exchange.may_pass_on:
+                    raise NotInCharge(begun)
+                answer = self._forward(exchange, self._forwarder, system, begun)
+                if answer is not None:
+                    return answer.parts
+            try:
+                return self._answer_here(exchange, system)
+            except LeadershipLost as lost:  # whoever leads next knows by the request's id what has become of it
+                begun = begun or lost.unavailable.reason is RejectReason.LEADERSHIP_LOST
+                if self._clock.monotonic() > deadline_s:
+                    return None if begun else self._return_code(exchange.frame, _errno_of(lost.unavailable))
+                self._clock.sleep(RESTART_POLL_S)
+
+    def _is_mine(self, exchange: Exchange) -> bool:
+        """Whether this controller answers: the one in charge answers everything, the others what they know as well."""
+        if self._forwarder is None or is_in_charge(self.terms):
+            return True
+        return routing.is_known_here(exchange.frame.msg_type, self.terms["cluster"])
+
+    def _forward(self, exchange: Exchange, forwarder: Forwarder, system: SystemPort, begun: bool) -> Answer | None:
+        """The answer of the controller in charge; None where this one has come to be it.
+
+        Where nobody is, a client is told to ask the next controller only if nothing can have come of its request yet:
+        the next one would carry it out again.
+        """
+        identity = exchange.identity
+        request = Forwarded(exchange.request_id, exchange.data, identity.uid, identity.gid, exchange.peer)
+        with self.pool.waiting(system):
+            try:
+                return forwarder.ask(request, through_others=not exchange.is_forwarded)
+            except NobodyInCharge as error:
+                log.warning("nobody is in charge", message=exchange.name, uid=identity.uid)
+                if (begun or error.begun) and not queries.is_query(exchange.frame.msg_type):
+                    return Answer(True)
+                return Answer(True, self._return_code(exchange.frame, Errno.ESLURM_IN_STANDBY_MODE))
+
+    def _answer_here(self, exchange: Exchange, system: SystemPort) -> Reply | None:
         context = self._context(exchange)
         frame = exchange.frame
         if isinstance(exchange.record, TokenRequest):
             name = user_name(exchange.identity.uid)
-            given = tokens.answer(exchange.record, exchange.identity, name, self._authority, time.time())
+            given = tokens.answer(exchange.record, exchange.identity, name, self._authority, self._clock.time())
             return self._reply(frame, *given)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
@@ -152,24 +228,26 @@ class Service:
         if isinstance(call, requests.Control):
             outcome = self.env["control"].carry_out(call)
             return self._reply(frame, *replies.to_wire(frame.msg_type, outcome, context))
+        command = call.command
+        if exchange.request_id:
+            command = msgspec.structs.replace(command, request_id=exchange.request_id)
         if call.no_reply_needed:
-            _await_process(call.manager, system)
+            _await_process(call.manager, system, self._clock)
             backlog.check(system, call.manager)
-            system.cast(call.manager, m.Request(call.command))
+            system.cast(call.manager, m.Request(command))
             return None
-        with self.blocked():
-            if self.is_short() and self.grow(system):
-                self.start_spare(system, POOL)
-            with self.door.admitted(call.manager):
-                reply = _ask(call.manager, m.Request(call.command), system)
+        with self.pool.waiting(system), self.door.admitted(call.manager):
+            reply = _ask(call.manager, m.Request(command), system, self._clock)
         if isinstance(reply, m.Unavailable):
+            if self._forwarder is not None and reply.reason in routing.LEADERSHIP:
+                raise LeadershipLost(reply)
             if reply.reason is RejectReason.BUSY:
                 raise Overloaded(call.manager, len(self.door))
             return self._return_code(frame, _errno_of(reply))
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
 
     def failure(self, exchange: Exchange, error: Exception) -> Reply | None:
-        """What a client is told when a manager did not answer, or a script could not be stored; None for a silent
+        """What a client is told when a manager did not answer, or a script cannot be read; None for a silent
         close."""
         match error:
             case Overloaded() if exchange.frame.msg_type in NODE_REPORTS:
@@ -192,49 +270,6 @@ class Service:
         """Note a request that was not served."""
         self.refused[kind] = self.refused.get(kind, 0) + 1
 
-    @contextlib.contextmanager
-    def blocked(self) -> Iterator[None]:
-        """What is done inside waits for a manager, a disk or a slow client, and leaves the processor to others."""
-        self.pool.blocked += 1
-        try:
-            yield
-        finally:
-            self.pool.blocked -= 1
-
-    def is_short(self) -> bool:
-        """Whether (nearly) all handlers wait for others, so that a new connection may find none.
-
-        Handlers that merely compute are no reason for more: one interpreter runs one of them at a time.
-        """
-        return self.pool.blocked >= self.handlers + len(self.pool.spares) - 1
-
-    def grow(self, system: SystemPort) -> bool:
-        """Whether one more handler may be started; the caller then starts it."""
-        with self._growing:
-            self.pool.spares = {pid for pid in self.pool.spares if system.is_alive(pid)}
-            if len(self.pool.spares) + self.pool.starting >= self._handlers_max - self.handlers:
-                return False
-            self.pool.starting += 1
-            return True
-
-    def start_spare(self, system: SystemPort, pool: str) -> None:
-        """Start a handler from a thread of its own: the caller has a request to serve."""
-        threading.Thread(target=self._start_spare, args=(system, pool), daemon=True).start()
-
-    def _start_spare(self, system: SystemPort, pool: str) -> None:
-        try:
-            system.start_child(pool, {"spare": True})
-        except OtpError as error:
-            log.warning("no further connection handler", reason=str(error))
-        finally:
-            with self._growing:
-                self.pool.starting -= 1
-
-    def spare_began(self, pid: Pid) -> None:
-        """A spare handler is there; it counts until it is not, however it ends."""
-        with self._growing:
-            self.pool.spares.add(pid)
-
     def _context(self, exchange: Exchange) -> queries.Context:
         store = self.env["store"]
         return queries.Context(
@@ -242,11 +277,11 @@ class Service:
             version=exchange.frame.version,
             uid=exchange.identity.uid,
             gid=exchange.identity.gid,
-            now_s=int(time.time()),
+            now_s=int(self._clock.time()),
             config=self.env["config"],
             loads=self._loads.get,
             read_blob=store.blobs.get,
-            store_blobs=store.blobs.put_many,
+            introduce_blobs=store.blobs.introduce,
             counters=self.env["counters"],
             kept=self.terms["kept"],
             started_s=self.env["started_s"],
@@ -261,7 +296,7 @@ class Service:
             reply.flags |= HeaderFlag.NO_AUTH_CRED
         else:
             signer = self._authority.signer_for(request)
-            reply.auth = signer.auth_section(msg_type, data, time.time(), version=request.version)
+            reply.auth = signer.auth_section(msg_type, data, self._clock.time(), version=request.version)
         return frame_parts(reply)
 
     def _return_code(self, request: Frame, code: int) -> Reply:
@@ -275,18 +310,18 @@ class Service:
         return self._return_code(answer, Errno.SLURM_PROTOCOL_VERSION_ERROR)
 
 
-def _ask(manager: str, request: m.Request, system: SystemPort) -> Any:
+def _ask(manager: str, request: m.Request, system: SystemPort, clock: Any) -> Any:
     """Call a manager, one that is just being restarted too: what nobody has taken was certainly not carried out.
 
     Raises OtpError; of a manager that dies while it has the request nobody knows how far it came.
     """
-    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
+    deadline_s = clock.monotonic() + RESTART_TIMEOUT_S
     while True:
-        _await_process(manager, system)
+        _await_process(manager, system, clock)
         try:
             return system.call(manager, request, CALL_TIMEOUT_S)
         except NoProcess:
-            if time.monotonic() > deadline_s:
+            if clock.monotonic() > deadline_s:
                 raise
 
 
@@ -295,11 +330,11 @@ def _come_again(version: int) -> int:
     return int(Errno.SLURMCTLD_COMMUNICATIONS_BACKOFF) if version >= Version.V23_02 else errno.EAGAIN
 
 
-def _await_process(name: str, system: SystemPort) -> None:
+def _await_process(name: str, system: SystemPort, clock: Any) -> None:
     """Give the supervisors a moment to bring back a process that is not there."""
-    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
-    while system.whereis(name) is None and time.monotonic() < deadline_s:
-        time.sleep(RESTART_POLL_S)
+    deadline_s = clock.monotonic() + RESTART_TIMEOUT_S
+    while system.whereis(name) is None and clock.monotonic() < deadline_s:
+        clock.sleep(RESTART_POLL_S)
 
 
 def _errno_of(unavailable: m.Unavailable) -> int:

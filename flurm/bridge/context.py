@@ -32,7 +32,7 @@ def _no_blob(digest: str) -> bytes:
     raise KeyError(digest)
 
 
-def _no_store(contents: list[bytes]) -> list[str]:
+def _no_store(contents: list[bytes]) -> tuple[list[str], dict[str, bytes]]:
     raise KeyError("nowhere to store")
 
 
@@ -49,7 +49,8 @@ class Context:
     names: Names = field(default_factory=HostNames)
     loads: show_nodes.Loads = _no_load
     read_blob: Callable[[str], bytes] = _no_blob
-    store_blobs: Callable[[list[bytes]], list[str]] = _no_store
+    introduce_blobs: Callable[[list[bytes]], tuple[list[str], dict[str, bytes]]] = _no_store
+    """Digests of these contents, and those contents by digest that are not stored yet."""
     peer: tuple[str, int] = ("", 0)
     counters: show_stats.Counters = field(default_factory=show_stats.Counters)
     kept: KeptForms = field(default_factory=KeptForms)

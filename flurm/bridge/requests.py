@@ -2,7 +2,7 @@
 
 `to_call` takes a decoded request and gives a `Call` (a command and the manager that owns it), a `Control` (something
 for the application), a `Rejected` or `Done` (answered at once), or None where Slurm's controller serves no such
-message. Nothing here waits, but storing a script (`Context.store_blobs`) does.
+message. Nothing here waits.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Submissions: a job description becomes a JobSpec and a command.
 
-The script and the environment are stored as blobs before the command is made, so that whoever has the command has them
-too. What only the controller's rules can tell (partitions, sizes, limits) is the core's to judge; refused here is what
-the description says of itself: whose job it is, that there is a script, how large it is.
+The command brings the script and the environment along where they are new: whoever has the command has them too, and
+all of it is durable together. What only the controller's rules can tell (partitions, sizes, limits) is the core's to
+judge; refused here is what the description says of itself: whose job it is, that there is a script, how large it is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def submit(record: JobDescription, context: Context) -> Mapped:
     if len(script) >= MAX_SCRIPT_BYTES:
         return Rejected(Refusal.PATHNAME_TOO_LONG)
     environment = b"\0".join(_bytes(item) for item in record.environment if item is not None)
-    script_digest, environment_digest = context.store_blobs([script, environment])
+    (script_digest, environment_digest), new = context.introduce_blobs([script, environment])
     stored = spec.with_(script_digest=script_digest, script_size=len(script), environment_digest=environment_digest)
     return for_jobs(
         SubmitJob(
@@ -54,6 +54,7 @@ def submit(record: JobDescription, context: Context) -> Mapped:
             spec=stored,
             array=record.array_inx or None,
             hold=record.priority == 0,
+            blobs=new,
             strict=releases.refuses_what_never_fits(context.version),
         )
     )

@@ -22,10 +22,13 @@ COMMANDS = {
     "stop": "Stop the controller; running jobs go on.",
     "status": "Show how the controller and its cluster are.",
     "tree": "Show the supervision tree of the running controller.",
+    "cluster": "The controllers of this cluster, who leads, and changes to both.",
     "scheduler": "How the scheduler is, a cycle by hand, why a job waits.",
     "nodes": "What nodes there are, what is free, why one does not register.",
     "drain": "Take no new jobs.",
     "resume": "Take new jobs again.",
+    "backup": "The cluster's state in one file, and back.",
+    "storage": "Check and show what a state directory holds.",
     "log-level": "What the running controller logs.",
     "top": "The processes that use most.",
     "trace": "The messages of one process as they come and go.",
@@ -36,7 +39,9 @@ COMMANDS = {
     "release": "Make and compare releases.",
     "eval": "Evaluate one expression in the running controller.",
     "remote_console": "A Python prompt in the running controller.",
+    "simulate": "The whole tree on simulated machines, with faults that a seed decides.",
     "wire": "Decode, check, show and record Slurm messages.",
+    "cert": "Certificates with which controllers prove themselves to each other.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 

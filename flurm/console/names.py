@@ -16,8 +16,11 @@ from typing import Any
 from actors import messages as m
 from actors.net import agent
 from flurm import __version__
+from flurm.console.backups import Backups
+from flurm.console.consensus import Consensus
 from flurm.console.log_levels import LEVELS
 from flurm.console.processes import Observer, Recon, Sys, find
+from flurm.console.refused import Refused
 from flurm.console.releases import Releases
 from flurm.console.show import plain
 from flurm.core import commands as c
@@ -32,10 +35,6 @@ __all__ = ["namespace"]
 CALL_S = 5.0
 CYCLE_S = 35.0
 MOST_JOBS = 200
-
-
-class Refused(Exception):
-    """The controller would not do it; the text says why."""
 
 
 def namespace(system: Any) -> dict[str, Any]:
@@ -56,6 +55,7 @@ def namespace(system: Any) -> dict[str, Any]:
         "consensus": Consensus(system),
         "health": Health(system),
         "log": Log(system),
+        "backup": Backups(system),
         "releases": Releases(system),
         "versions": Releases(system).versions,
         "sys": Sys(system),
@@ -220,14 +220,6 @@ class JobManagerCalls(_Part):
         return found
 
 
-class Consensus(_Part):
-    """The Raft server."""
-
-    def status(self) -> dict[str, Any]:
-        """Role, term, leader, and how far the log is committed and durable."""
-        return plain(self._system.call("flurm_consensus", "status", CALL_S))
-
-
 class Health(_Part):
     """The health checker."""
 
@@ -297,7 +289,7 @@ def _job_row(job: Job) -> dict[str, Any]:
 def _help(names: dict[str, Any]) -> str:
     lines = ["Python, with these names (and the documented spelling, flurm_scheduler:status().):", ""]
     for name, value in names.items():
-        if isinstance(value, _Part | Releases | Sys | Recon | Observer):
+        if isinstance(value, _Part | Backups | Consensus | Releases | Sys | Recon | Observer):
             for method, function in inspect.getmembers(value, inspect.ismethod):
                 if not method.startswith("_"):
                     lines.append(_help_line(f"{name}.{method}", function))

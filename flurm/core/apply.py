@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from flurm.core import commands as c
 from flurm.core import answers, configuration, control, lifecycle, nodes, partitions, submission
+from flurm.core import commands as c
 from flurm.core.effects import Rejected, RuleFailed
 from flurm.core.enums import Refusal
 from flurm.core.outcome import Outcome

@@ -1,4 +1,16 @@
-"""A cluster as bytes and back: what snapshots hold."""
+"""A cluster as bytes and back: what snapshots hold.
+
+A snapshot is a sequence of parts, each behind its length, so that one is made and read piece by piece: whoever encodes
+a hundred thousand jobs in one go keeps every other thread of the interpreter, heartbeats among them, waiting for it.
+
+    magic            8 bytes
+    part, ...        length (4 bytes, big endian), msgpack of a frame (everything but jobs), then of lists of jobs
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
 
 import msgspec
 from immutables import Map
@@ -7,10 +19,13 @@ from flurm.core.effects import Reply
 from flurm.core.records import Cluster, Job, Node, Partition, Settings
 from flurm.core.tables import put
 
+MAGIC = b"FLURM-2\n"
+JOBS_IN_A_PART = 500
+_LENGTH = struct.Struct(">I")
 
-class _Image(msgspec.Struct, omit_defaults=True):
+
+class _Frame(msgspec.Struct, omit_defaults=True):
     settings: Settings
-    jobs: list[Job]
     nodes: list[Node]
     partitions: list[Partition]
     fingerprint: str
@@ -23,18 +38,26 @@ class _Image(msgspec.Struct, omit_defaults=True):
     answers: list[tuple[str, Reply]] = []
     """Oldest first."""
     answers_given: int = 0
+    jobs: list[Job] = []
+    """Only in snapshots of the first format, which was one frame and nothing else."""
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Image)
+_frames = msgspec.msgpack.Decoder(_Frame)
+_jobs = msgspec.msgpack.Decoder(list[Job])
 
 
 def dump(cluster: Cluster) -> bytes:
     """The bytes of a cluster. Equal clusters give equal bytes."""
-    return _encoder.encode(
-        _Image(
+    return b"".join(parts(cluster))
+
+
+def parts(cluster: Cluster) -> Iterator[bytes]:
+    """The same in pieces, none of which takes long to make."""
+    yield MAGIC
+    yield _part(
+        _Frame(
             settings=cluster.settings,
-            jobs=[cluster.jobs[i] for i in sorted(cluster.jobs)],
             nodes=[cluster.nodes[name] for name in cluster.node_order],
             partitions=[cluster.partitions[name] for name in sorted(cluster.partitions)],
             fingerprint=cluster.fingerprint,
@@ -48,32 +71,65 @@ def dump(cluster: Cluster) -> bytes:
             answers_given=cluster.answers_given,
         )
     )
+    ids = sorted(cluster.jobs)
+    for first in range(0, len(ids), JOBS_IN_A_PART):
+        yield _part([cluster.jobs[job_id] for job_id in ids[first : first + JOBS_IN_A_PART]])
+
+
+def _part(value: object) -> bytes:
+    data = _encoder.encode(value)
+    return _LENGTH.pack(len(data)) + data
 
 
 def load(data: bytes) -> Cluster:
     """The cluster that `dump` made the bytes of. Raises msgspec.DecodeError for anything else."""
-    image = _decoder.decode(data)
-    jobs_s, nodes_s, partitions_s = image.changed_s
-    cluster = Cluster(
-        settings=image.settings,
-        nodes=Map({node.name: node for node in image.nodes}),
-        node_order=tuple(node.name for node in image.nodes),
-        partitions=Map({partition.name: partition for partition in image.partitions}),
+    if not data.startswith(MAGIC):
+        frame = _frames.decode(data)
+        return _with_jobs(_of(frame), iter([frame.jobs]), frame)
+    found = _split(data)
+    frame = _frames.decode(next(found))
+    return _with_jobs(_of(frame), map(_jobs.decode, found), frame)
+
+
+def _split(data: bytes) -> Iterator[memoryview]:
+    view, offset = memoryview(data), len(MAGIC)
+    while offset < len(view):
+        if offset + _LENGTH.size > len(view):
+            raise msgspec.DecodeError(f"a part's length was expected at {offset}, found {len(view) - offset} bytes")
+        (length,) = _LENGTH.unpack_from(view, offset)
+        offset += _LENGTH.size
+        if offset + length > len(view):
+            raise msgspec.DecodeError(f"{length} bytes were expected at {offset}, found {len(view) - offset}")
+        yield view[offset : offset + length]
+        offset += length
+
+
+def _of(frame: _Frame) -> Cluster:
+    return Cluster(
+        settings=frame.settings,
+        nodes=Map({node.name: node for node in frame.nodes}),
+        node_order=tuple(node.name for node in frame.nodes),
+        partitions=Map({partition.name: partition for partition in frame.partitions}),
     )
-    for job in image.jobs:
-        cluster = put(cluster, job)
-    first = image.answers_given - len(image.answers)
+
+
+def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cluster:
+    for some in jobs:
+        for job in some:
+            cluster = put(cluster, job)
+    jobs_s, nodes_s, partitions_s = frame.changed_s
+    first = frame.answers_given - len(frame.answers)
     return cluster.with_(
-        fingerprint=image.fingerprint,
-        next_job_id=image.next_job_id,
-        next_priority=image.next_priority,
-        version=image.version,
-        shape_version=image.shape_version,
+        fingerprint=frame.fingerprint,
+        next_job_id=frame.next_job_id,
+        next_priority=frame.next_priority,
+        version=frame.version,
+        shape_version=frame.shape_version,
         jobs_changed_s=jobs_s,
         nodes_changed_s=nodes_s,
         partitions_changed_s=partitions_s,
-        closed=image.closed,
-        answers=Map(dict(image.answers)),
-        answered=Map({first + i: request_id for i, (request_id, _) in enumerate(image.answers)}),
-        answers_given=image.answers_given,
+        closed=frame.closed,
+        answers=Map(dict(frame.answers)),
+        answered=Map({first + number: request_id for number, (request_id, _) in enumerate(frame.answers)}),
+        answers_given=frame.answers_given,
     )

@@ -59,6 +59,9 @@ class Blobs:
         self.contents.update(zip(digests, contents, strict=True))
         return digests
 
+    def introduce(self, contents: list[bytes]) -> tuple[list[str], dict[str, bytes]]:
+        return self.put_many(contents), {}
+
     def get(self, digest: str) -> bytes:
         return self.contents[digest]
 
@@ -100,7 +103,7 @@ def context(
     blobs = blobs or Blobs()
     return Context(
         cluster=state if state is not None else cluster(), version=VERSIONS[release], uid=uid, gid=uid, now_s=NOW_S,
-        config=CONFIG, store_blobs=blobs.put_many, read_blob=blobs.get, peer=("127.0.0.1", 40000),
+        config=CONFIG, introduce_blobs=blobs.introduce, read_blob=blobs.get, peer=("127.0.0.1", 40000),
     )  # fmt: skip
 
 

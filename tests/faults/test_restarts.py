@@ -105,11 +105,11 @@ def test_a_spare_handler_counts_until_it_is_gone_however_it_went():
     try:
         pids = [system.spawn(Handler) for _ in range(2)]
         for pid in pids:
-            assert service.grow(system)
+            assert service.pool.grow(system)
             service.pool.starting -= 1
-            service.spare_began(pid)
-        assert not service.grow(system)
+            service.pool.spare_began(pid)
+        assert not service.pool.grow(system)
         system.kill(pids[0])
-        assert service.grow(system)
+        assert service.pool.grow(system)
     finally:
         system.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from actors import messages as m
+from flurm.config import Config
 from flurm.core.commands import Wake
 from flurm.otp import REST_FOR_ONE, Child, Supervisor, System
 from flurm.otp.errors import Crash
@@ -29,7 +29,7 @@ class Core:
 
     def __init__(self, directory) -> None:
         self.store = Store(directory)
-        config = SimpleNamespace(controller_name="a", raft_snapshot_interval=50)
+        config = Config(controller_name="a", raft_snapshot_interval=50)
         self.system = System({"config": config, "store": self.store})
         self.crashes: list[str] = []
         self.published: list[int] = []

@@ -174,6 +174,11 @@ def last_segment(cluster: Daemons) -> Path:
     return max((cluster.state_dir / "raft").glob("log-*.seg"))
 
 
+def written(segment: Path) -> int:
+    """Where the entries of a segment end; behind them is room that was taken in advance."""
+    return len(segment.read_bytes().rstrip(b"\0"))
+
+
 @pytest.mark.parametrize("cut", [1, 30, 1000])
 def test_a_torn_log_loses_nothing_that_was_acknowledged_before_the_tear(cut):
     with Daemons() as cluster:
@@ -184,7 +189,7 @@ def test_a_torn_log_loses_nothing_that_was_acknowledged_before_the_tear(cut):
             with contextlib.suppress(rpc.Unreachable, Refused):
                 while not stop.is_set():
                     job_id = cluster.client.submit("true", priority=0)
-                    acknowledged.append((job_id, last_segment(cluster).stat().st_size))
+                    acknowledged.append((job_id, written(last_segment(cluster))))
                     if len(acknowledged) >= 100:
                         enough.set()
 
@@ -198,7 +203,7 @@ def test_a_torn_log_loses_nothing_that_was_acknowledged_before_the_tear(cut):
             client.join(30)
 
         segment = last_segment(cluster)
-        left = segment.stat().st_size - cut
+        left = written(segment) - cut
         os.truncate(segment, left)
         cluster.start()
 
@@ -217,7 +222,7 @@ def test_what_is_not_the_tail_is_never_skipped():
         cluster.kill_controller()
         segment = last_segment(cluster)
         with segment.open("r+b") as file:
-            file.seek(segment.stat().st_size // 2)
+            file.seek(written(segment) // 2)
             file.write(b"\xff" * 8)
         before = segment.read_bytes()
         refused = cluster.run("foreground")
