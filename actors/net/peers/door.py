@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from actors.net.peers import wire
+import actors.net.peers.wire as wire
 from actors.net.peers.frames import OLDEST, VERSION, FrameError, Hello, Lane, Welcome
 from actors.net.peers.identity import Stranger
 from actors.net.peers.link import Own

@@ -14,7 +14,7 @@ import time
 
 import msgspec
 
-from actors.net.peers import wire
+import actors.net.peers.wire as wire
 from actors.net.peers.calls import Calls, PeerGone
 from actors.net.peers.complaints import Complaints
 from actors.net.peers.connection import Connection, Counters

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from actors.net.peers import wire
+import actors.net.peers.wire as wire
 from actors.net.peers.calls import Answer, PeerGone
 from actors.net.peers.complaints import Complaints
 from actors.net.peers.connection import Connection, Counters
