@@ -107,6 +107,8 @@ class Members:
             asked = True
             leader = leader_of(self._system.terms)
             outcome = Outcome(again=True)
+            if wish.what == "transfer" and leader is not None and leader == wish.member:
+                return Outcome(leader=leader)
             if leader == self._member:
                 outcome = self._try(wish)
             elif leader is not None and self._peers is not None:
