@@ -204,13 +204,13 @@ class Controllers:
         )
         return json.loads(done.stdout) if done.exit == 0 else {}
 
-    def await_leader(self, among: tuple[str, ...] | None = None) -> str:
-        """Wait until all of these agree on a leader, and return it."""
+    def await_leader(self, among: tuple[str, ...] | None = None, but: str = "none") -> str:
+        """Wait until all of these agree on a leader (`but` no more on that one), and return it."""
         names = among or self.members
 
         def agreed() -> str | None:
             leaders = {self.status(name).get("leader", "none") for name in names}
-            return leaders.pop() if len(leaders) == 1 and leaders != {"none"} else None
+            return leaders.pop() if len(leaders) == 1 and not leaders & {"none", but} else None
 
         return self.await_that(f"{', '.join(names)} agree on a leader", agreed)
 

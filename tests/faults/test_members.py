@@ -39,7 +39,7 @@ def test_jobs_go_on_while_leaders_come_and_go_and_end_with_their_own_exit_code(c
     leader = cluster.await_leader()
     cluster.kill(leader)
     rest = tuple(name for name in cluster.members if name != leader)
-    cluster.await_leader(rest)
+    cluster.await_leader(rest, but=leader)
     short = submit(cluster, "-w n2", "exit 3")
     cluster.await_that("a job starts and ends under the new leader", lambda: shown(cluster, short, "ExitCode") == "3:0")
     cluster.await_that("the old one ends", lambda: shown(cluster, long, "JobState") == "FAILED")
@@ -76,7 +76,7 @@ def test_members_are_added_and_removed_under_load_the_leader_too(cluster):
     assert len(cluster.status(leader)["members"]) == 5
     others = [name for name in five if name != leader]
     cluster.flurm(f"cluster remove {leader} --config {cluster.config_of(others[0])}")
-    cluster.await_leader(tuple(others))
+    cluster.await_leader(tuple(others), but=leader)
     gone = next(name for name in others if name in ("c4", "c5"))
     cluster.flurm(f"cluster remove {gone} --config {cluster.config_of(others[0])}")
     left = tuple(name for name in others if name != gone)

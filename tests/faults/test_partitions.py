@@ -11,7 +11,11 @@ import pytest
 
 from tests.faults.controllers import Separated, why_not
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+    pytest.mark.skipif(not os.environ.get("FLURM_THOROUGH"), reason="a minute of cut lines: `make failover` has them"),
+]
 
 THOROUGH = bool(os.environ.get("FLURM_THOROUGH"))
 UNTIL_OTHERS_ARE_ASKED_MS = 2500
@@ -60,11 +64,11 @@ def test_a_leader_that_is_alone_steps_down_and_the_others_go_on(cluster):
     cluster.begin_submitting(4, 300)
     began_ms = now_ms()
     cluster.part((leader,), others)
-    new = cluster.await_leader(others)
-    assert new != leader
+    cluster.await_leader(others, but=leader)
     refused = cluster.sandbox.run("sbatch --wrap true", env={"SLURM_CONF": cluster.conf_of(leader)}, timeout_s=60)
     assert refused.exit == 1
-    assert "standby" in refused.stderr or "Unable to contact" in refused.stderr, refused
+    said = ("standby", "Unable to contact", "Zero Bytes")  # the last where the request may have been carried out
+    assert any(words in refused.stderr for words in said), refused
     cluster.let_pass(1.0)
     cluster.part((leader,), others, mend=True)
     cluster.await_leader()
