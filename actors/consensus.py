@@ -1,7 +1,7 @@
 """Consensus: the member of the Raft cluster that this controller is; drives the Raft server and owns the log writer.
 
 Calls    Recover -> Recovered; "status" -> Status; TransferLeadership | ChangeMembership | Read
-             -> TransferEnded | Done | ReadReady, or a Reject
+             -> TransferEnded | Configuration | ReadReady, or a Reject
 Casts    Propose(data, token) from managers; Received(message) from the peers' threads; Appended | AppendFailed |
          ChunkStored | ChunkFailed | SnapshotStored from the log writer's thread; SnapshotTaken from the state manager;
          Campaign
@@ -160,9 +160,8 @@ class Consensus(GenServer):
             self._carry_out(state, state.server.handle(v.Tick(now_ms)))
         if event is not None:
             self._carry_out(state, state.server.handle(event))
-        due_ms = min(max(state.server.next_deadline_ms or 0, now_ms + 1), now_ms + TICK_MS)
-        if state.server.next_deadline_ms is None:
-            due_ms = now_ms + TICK_MS
+        deadline_ms, latest_ms = state.server.next_deadline_ms, now_ms + TICK_MS
+        due_ms = latest_ms if deadline_ms is None else min(max(deadline_ms, now_ms + 1), latest_ms)
         if state.armed_ms is None or due_ms < state.armed_ms:
             state.armed_ms = due_ms
             self.send_after((due_ms - now_ms) / 1000, v.Tick(due_ms))
@@ -185,7 +184,7 @@ class Consensus(GenServer):
                 case e.SendChunk():
                     self._send_chunk(state, effect)
                 case e.Restore(index):
-                    self._restored(state, index)
+                    self._tell_subscriber(state, m.Restored(index, state.server.configuration))
                 case e.ConfigurationChanged(configuration):
                     self._meet(state, configuration)
                 case e.TakeSnapshot():
@@ -254,13 +253,6 @@ class Consensus(GenServer):
         configuration = configuration or state.first
         leading_term = state.server.term if state.server.role is Role.LEADER else 0
         self.reply(sender, m.Recovered(content, index, entries, configuration, leading_term))
-
-    def _restored(self, state: State, index: int) -> None:
-        """A leader's snapshot is in place: give its content to the state manager."""
-        newest = state.store.snapshots.newest().snapshot
-        assert newest is not None and newest.index >= index, f"the snapshot of {index} is gone"
-        restored = m.Restored(newest.content, newest.index, newest.term, state.server.configuration)
-        self._tell_subscriber(state, restored)
 
     def terminate(self, reason: Any, state: State) -> None:
         with state.store.use:

@@ -18,8 +18,7 @@ import structlog
 
 from actors import messages as m
 from actors.backlog import keeps_up
-from actors.leadership import is_in_charge
-from actors.net.blob_exchange import needed
+from actors.leadership import IN_CHARGE, is_in_charge
 from flurm.bridge import configure
 from flurm.core import commands as c
 from flurm.core import submission
@@ -28,6 +27,7 @@ from flurm.core.effects import JobEnded
 from flurm.core.enums import JobState
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+from flurm.storage.state import blobs_of
 
 CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
@@ -55,6 +55,8 @@ class JobManager(GenServer):
         self.send_after(CLOCK_S, "clock")
         state = State(collected_s=self.monotonic_s())
         self.system.terms["job_counters"] = state
+        if self.system.terms.get(IN_CHARGE):
+            self.cast(self.pid, m.TookCharge())  # it was said before this process was there
         return Ok(state)
 
     def handle_call(self, request: Any, sender: Sender, state: State) -> Reply | NoReply:
@@ -139,7 +141,7 @@ class JobManager(GenServer):
         if self.monotonic_s() - state.collected_s < COLLECT_EVERY_S:
             return
         state.collected_s = self.monotonic_s()
-        gone = self.system.env["store"].blobs.collect(needed(self._cluster()))
+        gone = self.system.env["store"].blobs.collect(blobs_of(self._cluster()))
         log.debug("blobs collected", removed=len(gone))
 
     def _execute(self, command: c.AnyCommand, sender: Sender | None = None) -> None:

@@ -84,11 +84,10 @@ class LeadershipChanged(msgspec.Struct, frozen=True):
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """Consensus to the state manager: a leader's snapshot takes the place of the applied state."""
+    """Consensus to the state manager: a leader's snapshot, which ends at `index`, is in place of the log's beginning,
+    and takes the place of the applied state."""
 
-    snapshot: bytes
     index: int
-    term: int
     configuration: Configuration
 
 

@@ -180,9 +180,12 @@ class StateManager(GenServer):
         """Go on from a leader's snapshot: this member was away for longer than the others' logs reach back."""
         if restored.index <= state.index:
             return
-        state.cluster = snapshot.load(restored.snapshot)
-        state.index, state.term, state.snapshot_index = restored.index, restored.term, restored.index
-        state.configuration = restored.configuration
+        newest = self.system.env["store"].snapshots.newest().snapshot
+        if newest is None or newest.index < restored.index:
+            raise MissingEntries(f"expected the snapshot of {restored.index}, got {newest and newest.index}")
+        state.cluster = snapshot.load(newest.content)
+        state.index, state.term, state.snapshot_index = newest.index, newest.term, newest.index
+        state.configuration = newest.configuration or restored.configuration
         self._publish(state)
         log.info("state taken over from a snapshot", index=state.index, jobs=len(state.cluster.jobs))
         self._bring_blobs()

@@ -16,8 +16,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <slurm/slurm.h>
-#include <slurm/slurm_errno.h>
+#include "submit.h"
 
 #define MAX_THREADS 256
 #define SHOWN_ERRORS 3
@@ -41,30 +40,11 @@ static double now_s(void)
 
 static int submit(int held)
 {
-	char *environment[] = {"PATH=/usr/bin:/bin", NULL};
-	job_desc_msg_t job;
-	submit_response_msg_t *answer = NULL;
-	slurm_init_job_desc_msg(&job);
-	job.name = "load";
-	job.script = "#!/bin/sh\ntrue\n";
-	job.work_dir = "/tmp";
-	job.std_in = job.std_out = job.std_err = "/dev/null";
-	job.environment = environment;
-	job.env_size = 1;
-	job.user_id = getuid();
-	job.group_id = getgid();
-	job.min_cpus = job.min_nodes = job.num_tasks = 1;
-	job.time_limit = 5;
-	if (held)
-		job.priority = 0;
-	int failed = slurm_submit_batch_job(&job, &answer);
-	if (answer) {
-		for (uint32_t seen = last_job; answer->job_id > seen; seen = last_job)
-			if (atomic_compare_exchange_strong(&last_job, &seen, answer->job_id))
-				break;
-		slurm_free_submit_response_response_msg(answer);
-	}
-	return failed;
+	uint32_t id = submit_job("load", held);
+	for (uint32_t seen = last_job; id > seen; seen = last_job)
+		if (atomic_compare_exchange_strong(&last_job, &seen, id))
+			break;
+	return id ? 0 : -1;
 }
 
 static int do_ping(int index) { (void) index; return slurm_ping(0); }

@@ -79,8 +79,10 @@ class Peering:
 
     def _reaches_majority(self, system: System) -> bool:
         members: Configuration = system.terms["members"]
-        heard = {name for name, peer in self.peers.status().items() if (peer.heard_s_ago or ALONE_S) < ALONE_S}
-        heard.add(self._config.member_name)
+        heard = {self._config.member_name}
+        for name, peer in self.peers.status().items():
+            if peer.heard_s_ago is not None and peer.heard_s_ago < ALONE_S:
+                heard.add(name)
         return all(len(heard & set(each)) * 2 > len(each) for each in (members.voters, members.outgoing) if each)
 
     def join(self, system: System) -> None:

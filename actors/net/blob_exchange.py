@@ -15,10 +15,10 @@ import structlog
 
 from actors.leadership import leader_of
 from actors.net.peers import Answer, PeerError, Peers
-from flurm.core.records import Cluster
 from flurm.storage.blobs import BlobStore
 from flurm.storage.copying import BlobCopy, BlobPiece, Wanted, serve
 from flurm.storage.errors import StorageError
+from flurm.storage.state import blobs_of
 
 CALL = "blobs"
 """The kind of these calls on the peers' wire."""
@@ -47,7 +47,7 @@ class BlobExchange:
 
         Raises StorageError where it cannot be made durable.
         """
-        copy = BlobCopy(self._blobs, needed(self._terms["cluster"]))
+        copy = BlobCopy(self._blobs, blobs_of(self._terms["cluster"]))
         missing = len(copy.wanted(1 << 30))
         deadline_s = time.monotonic() + PATIENCE_S
         while (wanted := copy.wanted()) and time.monotonic() < deadline_s:
@@ -82,9 +82,3 @@ class BlobExchange:
             answer(_encoder.encode(serve(self._blobs, _wanted.decode(payload))))
         except (StorageError, msgspec.DecodeError) as error:
             answer.fail(str(error))
-
-
-def needed(cluster: Cluster) -> set[str]:
-    """The digests of the scripts and environments of all jobs."""
-    specs = [job.spec for job in cluster.jobs.values()]
-    return {digest for spec in specs for digest in (spec.script_digest, spec.environment_digest) if digest}

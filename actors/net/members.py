@@ -154,8 +154,10 @@ class Members:
         now: Configuration = self._system.terms["members"]
         if wish.what == "transfer":
             return TransferLeadership(wish.member)
-        assert wish.member is not None
+        if wish.what not in ("add", "remove") or not wish.member:
+            raise Refused(f"this controller knows no wish to {wish.what} {wish.member}: is it of an older release?")
         if wish.what == "add":
+            _check_address(wish.address)
             if wish.member in now.voters:
                 raise Refused(f"{wish.member} is a member already")
             voters = (*now.voters, wish.member)
@@ -165,3 +167,12 @@ class Members:
         voters = tuple(name for name in now.voters if name != wish.member)
         learners = tuple(name for name in now.learners if name != wish.member)
         return ChangeMembership(voters, learners, {n: a for n, a in now.addresses.items() if n != wish.member})
+
+
+def _check_address(address: str) -> None:
+    """What stands in the log as a member's address is there for all controllers to connect to. Raises Refused."""
+    host, _, port = address.rpartition(":")
+    if not (host.strip("[]") and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise Refused(
+            f"{address!r} is no address: expected host:port, where the new controller has its raft_port (6816)"
+        )

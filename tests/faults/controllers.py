@@ -21,6 +21,7 @@ from tests.slurm.sandbox import CLUSTER_DIR, MUNGE_KEY, Sandbox
 
 PROGRAMS = Path(sys.executable).parent
 SOURCE = Path(__file__).with_name("submitter.c")
+SHARED = Path(__file__).parents[2] / "bench"
 NODES = {"n1": 17001, "n2": 17002}
 PATIENCE_S = 60.0
 CALM = {"raft_election_timeout": [500, 1000], "raft_heartbeat_interval": 100}
@@ -121,7 +122,7 @@ class Controllers:
             addresses = ", ".join(f'"{self.addresses[each]}:6817"' for each in self.members)
             slurmd = _SLURMD.format(name=name, directory=CLUSTER_DIR, controllers=addresses)
             self.sandbox.write(f"{CLUSTER_DIR}/{name}.toml", self._config(next(iter(self.members))) + slurmd)
-        build = self.sandbox.run(f"cc -O1 -o {CLUSTER_DIR}/submitter {SOURCE} -lslurm")
+        build = self.sandbox.run(f"cc -O1 -I {SHARED} -o {CLUSTER_DIR}/submitter {SOURCE} -lslurm")
         assert build.exit == 0, build.stderr
 
     def _config(self, name: str) -> str:

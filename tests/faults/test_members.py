@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.faults.controllers import Controllers, why_not
+from tests.faults.controllers import PROGRAMS, Controllers, why_not
+from tests.faults.daemons import Daemons
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
+CERTIFICATE_FILES = {"ca": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
 AWAY = int(os.environ.get("FLURM_AWAY", "3000"))
 """So many entries are committed while a member is away (`make failover`: 50,000)."""
 
@@ -63,6 +67,42 @@ def test_leadership_goes_where_it_is_told_to_go(cluster):
     assert cluster.await_leader() == "c3"
     assert cluster.command("scontrol ping").count("is UP") == 3
     assert submit(cluster)
+
+
+def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(cluster):
+    before = cluster.status(cluster.await_leader())["members"]
+    wishes = {
+        "add c4 10.0.0.4": "expected host:port",
+        "add c4 :6816": "expected host:port",
+        "add c4 c4:0": "expected host:port",
+        "add c2 127.0.0.2:6816": "member already",
+        "remove c9": "no member",
+        "transfer-leadership c9": "does not belong",
+    }
+    for wish, said in wishes.items():
+        done = cluster.sandbox.run(f"{PROGRAMS / 'flurm'} cluster {wish} --config {cluster.config_of('c1')}")
+        assert done.exit == 1 and said in done.stderr, done
+    assert [each["member"] for each in cluster.status(cluster.await_leader())["members"]] == [
+        each["member"] for each in before
+    ]
+    assert submit(cluster)
+
+
+def test_a_single_controller_with_a_certificate_is_a_cluster_of_one_that_others_may_join(tmp_path):
+    tls = tmp_path / "tls"
+    flurm = [sys.executable, "-m", "flurm.cli.main"]
+    subprocess.run(
+        [*flurm, "cert", "bootstrap", str(tls), "one", "--cluster", "faults"], check=True, capture_output=True
+    )
+    files = {f"raft_{key}": str(tls / "one" / name) for key, name in CERTIFICATE_FILES.items()}
+    with Daemons(controller_name="one", **files) as alone:
+        alone.await_node()
+        job = alone.client.submit("exit 3")
+        assert alone.await_end({job})[job].exit_code == 3 << 8
+        alone.kill_controller()
+        alone.start()
+        job = alone.client.submit("exit 4")
+        assert alone.await_end({job})[job].exit_code == 4 << 8
 
 
 def test_members_are_added_and_removed_under_load_the_leader_too(cluster):

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flurm.otp.runtime.sim import Scheduler, SimEvent, Task
+from flurm.otp.runtime.sim import Scheduler, SimEvent, SimInbox, Task
 from flurm.raft.records import Configuration, HardState
 from flurm.storage.errors import StorageError, StorageFull
 from flurm.storage.files import Device
@@ -162,34 +160,12 @@ class SimHardState(HardStateFile):
         self._disk.wait()
 
 
-class SimQueue:
+class SimQueue(SimInbox):
     """What the log writer uses of a SimpleQueue."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._items: deque[Any] = deque()
-        self._waiters: list[Task] = []
-
-    def put(self, item: Any) -> None:
-        """Queue."""
-        self._items.append(item)
-        for task in self._waiters:
-            self._scheduler.wake(task)
-
-    def get(self) -> Any:
-        """The next item, when there is one."""
-        self._scheduler.wait_for(lambda: self._items, None, self._waiters)
-        return self._items.popleft()
 
     def get_nowait(self) -> Any:
         """The next item. Raises queue.Empty."""
-        if not self._items:
-            raise queue.Empty
-        return self._items.popleft()
-
-    def qsize(self) -> int:
-        """How many wait."""
-        return len(self._items)
+        return self.get(0)
 
 
 class SimWriter(LogWriter):
