@@ -250,7 +250,8 @@ class Consensus(GenServer):
             state.writer = self._start_writer(state.store)
         state.asking, state.subscriber = None, sender.pid
         content, configuration = (newest.content, newest.configuration) if newest else (None, None)
-        configuration = configuration or state.first
+        if configuration is None and len(state.first.voters) > 1:
+            configuration = state.first  # else nobody needs to know, and a controller of its own may be renamed
         leading_term = state.server.term if state.server.role is Role.LEADER else 0
         self.reply(sender, m.Recovered(content, index, entries, configuration, leading_term))
 

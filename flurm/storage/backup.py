@@ -29,7 +29,7 @@ import msgspec
 
 from flurm import __version__
 from flurm.core import snapshot
-from flurm.raft.records import HardState
+from flurm.raft.records import Configuration, HardState
 from flurm.storage.blobs import BlobMissing, BlobStore
 from flurm.storage.errors import CorruptBlob, CorruptFile, StorageError, from_os_error
 from flurm.storage.files import make_directory, replacing, sync_directory, write_atomically
@@ -143,9 +143,11 @@ def check(file: Path) -> Manifest:
     return manifest
 
 
-def restore(file: Path, directory: Path, force: bool = False) -> Manifest:
+def restore(file: Path, directory: Path, force: bool = False, alone: Configuration | None = None) -> Manifest:
     """Make ``directory`` the state directory of a cluster of one that begins with the backup's state.
 
+    ``alone`` is that cluster: its one member is it whatever the configuration file says of others, who could otherwise
+    agree on something else among themselves. None leaves it to the configuration file.
     Refused where a running controller holds the directory (StateDirHeld), or it holds a cluster's state already
     (NotEmpty), unless ``force`` moves that to ``replaced-<time>`` in the same directory. Raises DamagedBackup where the
     backup is not what was written; nothing has been touched then.
@@ -156,7 +158,7 @@ def restore(file: Path, directory: Path, force: bool = False) -> Manifest:
         staging = directory / _STAGING
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            manifest = _unpack(file, staging)
+            manifest = _unpack(file, staging, alone)
             _give_to_owner_of(directory, staging)
             _put_in_place(directory, staging)
         except OSError as error:
@@ -243,7 +245,7 @@ def _check_state(file: Path, manifest: Manifest, contents: bytes) -> None:
         raise DamagedBackup(file, f"the state needs {len(lacking)} blobs that are not in it, {min(lacking)} among them")
 
 
-def _unpack(file: Path, staging: Path) -> Manifest:
+def _unpack(file: Path, staging: Path, alone: Configuration | None) -> Manifest:
     """Build the parts of a state directory in ``staging``."""
     with contextlib.closing(_files(file)) as files:
         _, data = next(files)
@@ -254,7 +256,7 @@ def _unpack(file: Path, staging: Path) -> Manifest:
             for name, content in files:
                 if name == _SNAPSHOT:
                     _check_state(file, manifest, content)
-                    SnapshotStore(staging / "snapshots").write(manifest.index, manifest.term, [content])
+                    SnapshotStore(staging / "snapshots").write(manifest.index, manifest.term, [content], alone)
                     continue
                 batch.append(content)
                 if sum(map(len, batch)) > _BATCH_BYTES:

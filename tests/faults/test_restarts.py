@@ -113,3 +113,14 @@ def test_a_spare_handler_counts_until_it_is_gone_however_it_went():
         assert service.pool.grow(system)
     finally:
         system.stop()
+
+
+def test_a_single_controller_that_is_called_otherwise_after_a_restart_goes_on():
+    with Daemons(controller_name="before", raft_snapshot_interval=10) as cluster:
+        jobs = {cluster.client.submit("true", priority=0) for _ in range(15)}
+        cluster.await_that("there is a snapshot", lambda: list((cluster.state_dir / "snapshots").glob("*.snap")))
+        cluster.kill_controller()
+        cluster.config.write_text(cluster.config.read_text().replace("before", "after"))
+        cluster.start()
+        assert cluster.client.jobs().keys() == jobs
+        assert cluster.client.submit("true", priority=0) not in jobs
