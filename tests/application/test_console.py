@@ -40,6 +40,8 @@ def evaluated(config: Path, expression: str) -> str:
         ("flurm:status().", "healthy"),
         ("flurm_health:check().", "healthy"),
         ("flurm_consensus:status().", "leader"),
+        ("flurm_consensus:cluster_status().", "'role': 'leader'"),
+        ("flurm_consensus:force_election().", "leads"),
         ("flurm_scheduler:status().", "plugin"),
         ("flurm_scheduler:run_cycle().", "duration_us"),
         ("flurm_scheduler:debug_job(12345).", "There is no job 12345."),
@@ -55,6 +57,11 @@ def evaluated(config: Path, expression: str) -> str:
 )
 def test_documented_calls_work_as_documented(config, documented, expected):
     assert expected in evaluated(config, documented)
+
+
+def test_leadership_is_not_handed_to_a_stranger(config):
+    done = flurm("eval", "flurm_consensus:transfer_leadership(controller2).", config=config)
+    assert (done.returncode, "controller2 does not belong to the cluster" in done.stderr) == (1, True), done
 
 
 def test_a_node_is_asked_to_register_and_an_unknown_one_has_the_nearest_name(config):
