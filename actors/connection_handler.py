@@ -28,7 +28,8 @@ SERVE = "serve"
 WAIT_S = 0.5
 SPANS_AT_ONCE = 64
 IN_A_ROW = 100
-"""Connections served before a look at the mailbox."""
+IN_A_ROW_S = 0.5
+"""Connections served before a look at the mailbox: so many, or those of so long a time."""
 SPARE_IDLE_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ class ConnectionHandler(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply | Stop:
         if message != SERVE:
             return NoReply(state)
+        look_s = self.monotonic_s() + IN_A_ROW_S
         for _ in range(IN_A_ROW):
             arrival = self._next(state)
             if arrival is None:
@@ -73,6 +75,8 @@ class ConnectionHandler(GenServer):
                 break
             self._serve(arrival, state)
             state.idle_since_s = self.monotonic_s()
+            if state.idle_since_s > look_s:
+                break
         if state.spare and self.monotonic_s() - state.idle_since_s > SPARE_IDLE_S:
             return Stop("normal", state)
         self.info(self.pid, SERVE)
