@@ -62,7 +62,7 @@ bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; t
 	$(PY) -m bench --wire
 
 failover: $(READY) slurm ## kill -9 of the leading controller twenty times under load, gaps measured; cut lines; members that come and go
-	FLURM_KILLS=20 FLURM_AWAY=50000 FLURM_THOROUGH=1 $(PY) -m pytest -s tests/faults/test_failover.py tests/faults/test_partitions.py tests/faults/test_members.py
+	FLURM_KILLS=20 FLURM_AWAY=50000 FLURM_THOROUGH=1 $(PY) -m pytest -s --timeout 1200 tests/faults/test_failover.py tests/faults/test_partitions.py tests/faults/test_members.py
 
 roots: $(READY) slurm ## Debian roots with Slurm 24.11 and with the library of 26.05, for tests against them (as root)
 	$(PY) -m tests.slurm.roots
