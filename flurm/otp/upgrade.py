@@ -29,7 +29,7 @@ from flurm.otp.errors import CallError, CallTimeout, NoProcess, ProcessDown
 from flurm.otp.gen_server import Behaviour, GenServer
 from flurm.otp.gen_statem import GenStatem
 from flurm.otp.messages import RuntimeEvent
-from flurm.otp.release import ADD, REMOVE, UPDATE, Instruction, Release, difference, read, read_relup
+from flurm.otp.release import ADD, LOAD, REMOVE, UPDATE, Instruction, Release, difference, read, read_relup
 from flurm.otp.runtime.debugging import Down
 from flurm.otp.runtime.sender import ANSWERED, DOWN
 from flurm.otp.supervisor import SupervisorServer
@@ -165,7 +165,7 @@ class Upgrader:
         former = self.generations[1]
         held = self._modules_with_processes()
         sources = {**self._imported_since(), **former.sources}
-        steps = tuple(Instruction(UPDATE if module in held else "load", module) for module in sources)
+        steps = tuple(Instruction(UPDATE if module in held else LOAD, module) for module in sources)
         self._carry_out(steps, sources, down=True, move=lambda: _prefer_no_longer(self.current))
         self.generations = [
             msgspec.structs.replace(former, since_s=self._now_s(), sources={}),
@@ -186,7 +186,7 @@ class Upgrader:
         if source == self._loader.source(module):
             return f"{module} has not changed"
         held = module in self._modules_with_processes()
-        self._carry_out((Instruction(UPDATE if held else "load", module),), {module: (Path(path), source)}, down=False)
+        self._carry_out((Instruction(UPDATE if held else LOAD, module),), {module: (Path(path), source)}, down=False)
         return f"{module} was loaded from {path}"
 
     def _by_itself(self, work: Callable[[], Any]) -> Any:
@@ -277,8 +277,9 @@ class Upgrader:
         """Have all processes of updated modules stand still, and nobody born until the code is whole again.
 
         Births are held last, when all stand still: a supervisor that is to stand still may have to start a child first.
+        A module that no process ran when the plan was made may have one by now, born a moment before births were held.
         """
-        updates = [step for step in steps if step.do == UPDATE]
+        updates = [step for step in steps if step.do in (UPDATE, LOAD)]
         last_s = self._system.monotonic_s() + PATIENCE * max((step.timeout_s for step in updates), default=0.0)
         while True:
             known = {each.process for each in held}

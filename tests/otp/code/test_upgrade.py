@@ -439,3 +439,18 @@ def test_the_difference_of_two_releases_names_what_to_do():
     assert [(each.do, each.module) for each in steps] == [
         ("add", "c"), ("load", "a"), ("update", "b"), ("remove", "gone")
     ]  # fmt: skip
+
+
+def test_a_process_that_is_born_after_the_plan_was_made_is_turned_over_too(world):
+    for each in ("a", "b"):
+        world.system.terminate_child("sup", each)
+    plan = world.upgrader.plan
+
+    def planned_before_the_birth(release):
+        steps = plan(release)
+        world.system.restart_child("sup", "a")
+        return steps
+
+    world.upgrader.plan = planned_before_the_birth
+    world.upgrader.upgrade(world.release("2", counter=COUNTER_2))
+    assert world.call("a", "count") == ("count", 0, 10)
