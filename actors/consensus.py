@@ -35,6 +35,8 @@ from flurm.storage.writer import LogWriter
 STATE_MANAGER = "flurm_state_manager"
 TICK_MS = 200
 """Time passes at least so often, also where nothing is due."""
+LAGS_ENTRIES = 1_000
+"""How far the state may be behind the log in a member that is to lead."""
 RECOVER_PATIENCE_S = 5.0
 RECOVER_PATIENCE_OF_SEVERAL_S = 0.5
 """A member of several may come up while the others are away: it serves what it has, and is not in charge."""
@@ -157,6 +159,7 @@ class Consensus(GenServer):
         """Let time pass up to now and an event happen, do what comes of it, and see to the next tick."""
         now_ms = int(self.monotonic_s() * 1000)
         if now_ms != state.server.now_ms:
+            self._look_how_far_the_state_is(state)
             self._carry_out(state, state.server.handle(v.Tick(now_ms)))
         if event is not None:
             self._carry_out(state, state.server.handle(event))
@@ -165,6 +168,13 @@ class Consensus(GenServer):
         if state.armed_ms is None or due_ms < state.armed_ms:
             state.armed_ms = due_ms
             self.send_after((due_ms - now_ms) / 1000, v.Tick(due_ms))
+
+    def _look_how_far_the_state_is(self, state: State) -> None:
+        """A member that has just come back leads only when it knows the jobs, if others can."""
+        known_index = max(state.server.commit_index, state.known_index)
+        lags = known_index - self.system.terms.get("cluster_index", 0) > LAGS_ENTRIES
+        if lags != state.server.state_lags:
+            state.server.handle(v.StateLags(lags))
 
     def _carry_out(self, state: State, effects: tuple[e.Effect, ...]) -> None:
         for effect in effects:

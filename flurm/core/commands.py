@@ -10,7 +10,7 @@ from flurm.core.enums import JobState, PartitionState, Reason
 from flurm.core.records import Allocation, JobSpec, Node, NodeFacts, Partition, Settings
 
 
-class Command(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True, kw_only=True):
     """Base of all commands."""
 
     now_s: int
@@ -88,7 +88,7 @@ class TopJobs(Command, frozen=True):
     targets: tuple[str, ...]
 
 
-class Start(msgspec.Struct, frozen=True):
+class Start(msgspec.Struct, frozen=True, gc=False):
     """One decision of the scheduler: this job (this task of an array) starts here."""
 
     job_id: int
@@ -98,7 +98,7 @@ class Start(msgspec.Struct, frozen=True):
     by: str = "Main"
 
 
-class Outlook(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outlook(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the scheduler knows of a job that it did not start."""
 
     job_id: int

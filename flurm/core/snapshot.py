@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 from immutables import Map
 
 from flurm.core.effects import Reply
 from flurm.core.records import Cluster, Job, Node, Partition, Settings
-from flurm.core.tables import put
+from flurm.core.tables import put_all
 
 MAGIC = b"FLURM-2\n"
 JOBS_IN_A_PART = 500
@@ -114,9 +115,7 @@ def _of(frame: _Frame) -> Cluster:
 
 
 def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cluster:
-    for some in jobs:
-        for job in some:
-            cluster = put(cluster, job)
+    cluster = put_all(cluster, chain.from_iterable(jobs))
     jobs_s, nodes_s, partitions_s = frame.changed_s
     first = frame.answers_given - len(frame.answers)
     return cluster.with_(

@@ -115,6 +115,12 @@ class Campaign(msgspec.Struct, frozen=True):
     """Try to become leader now, whoever leads: an administrator asks (`force-election`)."""
 
 
+class StateLags(msgspec.Struct, frozen=True):
+    """Whether the state that committed entries are applied to is far behind them: it could not serve as leader yet."""
+
+    lags: bool
+
+
 class SnapshotTaken(msgspec.Struct, frozen=True):
     """Storage holds a snapshot of the state after (``index``, ``term``): older entries need not be held any more."""
 
@@ -156,6 +162,7 @@ Event: TypeAlias = (
     | ChangeMembership
     | TransferLeadership
     | Campaign
+    | StateLags
     | SnapshotTaken
     | ChunkStored
     | SnapshotStored

@@ -135,6 +135,7 @@ class Member:
         self.ballot: Ballot | None = None
         self.election_due_ms: int | None = None
         self.heard_ms: int | None = None
+        self.state_lags = False
         self.following = Following(0)
         self.progress: dict[str, Progress] = {}
         self.round = 0
@@ -329,5 +330,10 @@ class Member:
             self.change = None
 
     def arm_election(self) -> None:
-        """Begin to wait for a leader; the wait is drawn at random, so that members do not campaign together."""
-        self.election_due_ms = self.now_ms + self.random.randint(*self.timing.election_ms)
+        """Begin to wait for a leader; the wait is drawn at random, so that members do not campaign together.
+
+        A member that could not serve yet lets the others stand first; where they cannot win, it does.
+        """
+        shortest_ms, longest_ms = self.timing.election_ms
+        waits_ms = longest_ms if self.state_lags else 0
+        self.election_due_ms = self.now_ms + waits_ms + self.random.randint(shortest_ms, longest_ms)

@@ -19,7 +19,7 @@ class EntryKind(enum.IntEnum):
     MACHINE_VERSION = 4
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One entry of the replicated log, identified by (index, term); indexes start at 1 and have no gaps."""
 
     index: int

@@ -36,6 +36,7 @@ from flurm.raft.events import (
     Recovered,
     SnapshotStored,
     SnapshotTaken,
+    StateLags,
     Tick,
     TransferLeadership,
 )
@@ -156,6 +157,8 @@ class RaftServer(Member):
                 transfer.begin(self, event)
             case Campaign() if self.role in (Role.FOLLOWER, Role.CANDIDATE):
                 election.campaign(self, transfer=True)
+            case StateLags(lags):
+                self.state_lags = lags
             case SnapshotTaken():
                 snapshotting.taken(self, event)
             case ChunkStored():

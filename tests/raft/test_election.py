@@ -1,7 +1,7 @@
 """Elections between members, told as conversations."""
 
 from flurm.raft.effects import Append, BecameLeader, LeaderChanged, Reject, RejectReason, Send, SteppedDown
-from flurm.raft.events import Appended, AppendFailed, Campaign, FailureKind, Received, Recovered, Tick
+from flurm.raft.events import Appended, AppendFailed, Campaign, FailureKind, Received, Recovered, StateLags, Tick
 from flurm.raft.messages import AppendEntries, AppendReply, RequestVote, TimeoutNow, VoteReply
 from flurm.raft.records import Configuration, Entry, EntryKind, HardState, Role
 from flurm.raft.server import RaftServer
@@ -114,6 +114,16 @@ def test_the_first_to_miss_the_leader_is_followed_by_the_others():
     leader = cluster.leaders[0]
     assert {host.server.leader for host in cluster.hosts.values()} == {leader}
     assert {host.server.term for host in cluster.hosts.values()} == {1}, "one election was enough"
+
+
+def test_a_member_whose_state_is_not_there_yet_lets_the_others_stand_first_and_stands_where_they_do_not():
+    server = member()
+    server.handle(StateLags(True))
+    server.handle(Received(AppendEntries("b", 1, 0, 0)))
+    assert sends(server.handle(Tick(1_301))) == []
+    assert {to for to, _ in sends(server.handle(Tick(1_601)))} == {"b", "c"}
+    server.handle(StateLags(False))
+    assert {to for to, _ in sends(server.handle(Tick(1_902)))} == {"b", "c"}, "the wait is as long as others' again"
 
 
 def test_a_member_that_was_cut_off_comes_back_without_raising_the_term():
