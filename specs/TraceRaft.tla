@@ -122,11 +122,14 @@ EntriesComeFromLeaders ==
     \A m \in Members : now[m].log # before[m].log =>
         /\ \A i \in 1..Len(now[m].log) : \E l \in leaders : l[1] = Term(now[m].log[i])
         /\ \A i \in 2..Len(now[m].log) : Term(now[m].log[i - 1]) <= Term(now[m].log[i])
-(* LogMatching, of disks.                                                  *)
+(* LogMatching, of disks: equal up to some place, no term in common after   *)
+(* it.  The place is looked for from the end, where it mostly is.          *)
 LogsMatch ==
-    \A a, b \in Members : (now[a].log # before[a].log \/ step = 1) =>
-        \A i \in 1..Min(Len(now[a].log), Len(now[b].log)) :
-            Term(now[a].log[i]) = Term(now[b].log[i]) => Prefix(now[a].log, i) = Prefix(now[b].log, i)
+    \A a, b \in Members : (a # b /\ now[a].log # before[a].log) =>
+        LET most == Min(Len(now[a].log), Len(now[b].log)) IN
+        \E d \in 0..most :
+            /\ Prefix(now[a].log, most - d) = Prefix(now[b].log, most - d)
+            /\ \A i \in (most - d + 1)..most : Term(now[a].log[i]) # Term(now[b].log[i])
 (* AdvanceCommit: of the own term, on disks of a majority.                 *)
 CommitsAreDurable ==
     \A m \in Members : Commits(m) =>

@@ -1,17 +1,20 @@
 """Checks recorded runs of Raft members against ``TraceRaft.tla``, many in one run of TLC.
 
-A recording is a file of JSON lines. The first names the cluster::
+A recording is a file of JSON lines, as ``python -m flurm.simulation raft --trace DIR`` writes one for each seed. The
+first names the cluster::
 
     {"members": ["a", "b", "c"], "voters": ["a", "b", "c"]}
 
 and each further line is a step, with the members that it changed (all of them in the first)::
 
-    {"action": "tick", "members": {"a": {"alive": true, "role": "leader", "term": 2, "voted_for": "a",
-     "saved_term": 2, "saved_vote": "a", "log": [[1, "noop"], [2, "configuration", ["a", "b"], ["b"]]], "commit": 1}}}
+    {"action": "a: Tick", "step": 7, "members": {"a": {"alive": true, "role": "leader", "term": 2, "voted_for": "a",
+     "saved_term": 2, "saved_vote": "a", "kept": 1, "log": [[2, "configuration", ["a", "b"], ["b"]]], "commit": 1}}}
 
-``term`` and ``voted_for`` are what the member goes by, ``saved_term`` and ``saved_vote`` what its disk holds; ``log``
-is the whole log on its disk since the beginning, as [term, kind] pairs (kinds: noop, command, machine_version), of
-configurations with their voters and outgoing voters. A member that is down keeps its disk, and ``alive`` is false.
+``term`` and ``voted_for`` are what the member goes by, ``saved_term`` and ``saved_vote`` what its disk holds. Of the
+log on its disk, which goes back to the beginning, ``kept`` entries are as before and ``log`` follows them, as
+[term, kind] pairs (kinds: noop, command, machine_version), of configurations with their voters and outgoing voters. A
+member that is down keeps its disk, and ``alive`` is false. ``step`` numbers the step where one is refused; whatever
+else a line says is for people. Steps that change nobody are left out when the file is read.
 
 ``python -m specs.traces FILE...`` checks files; exit status 0 where all are accepted, 1 where one is refused, 2 where
 one is no recording or TLC cannot run.
@@ -52,6 +55,7 @@ class MemberState(msgspec.Struct, frozen=True):
     saved_vote: str | None
     log: tuple[tuple[Any, ...], ...]
     commit: int
+    kept: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -59,6 +63,7 @@ class Step(msgspec.Struct, frozen=True):
 
     action: str
     members: dict[str, MemberState]
+    step: int | None = None
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -71,7 +76,7 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Which recording breaks which rule at which of its steps (the first is 1)."""
+    """Which recording breaks which rule at which step: by its own number, or counted (the first is 1)."""
 
     recording: str
     rule: str
@@ -96,7 +101,9 @@ def load(path: Path) -> Recording:
         header = msgspec.json.decode(lines[0] if lines else b"", type=_Header)
         for line in lines[1:]:
             number += 1
-            steps.append(msgspec.json.decode(line, type=Step))
+            step = msgspec.json.decode(line, type=Step)
+            if step.members or not steps:
+                steps.append(step)
     except msgspec.MsgspecError as error:
         raise BadRecording(f"{path}, line {number}: {error}") from error
     if not steps or set(steps[0].members) != set(header.members):
@@ -122,9 +129,11 @@ def check(recordings: Sequence[Recording], timeout_s: float | None = None) -> Re
         return None
     if result.violated is None:
         raise RuntimeError(result.output)
-    index, step = _where(result.output)
+    index, place = _where(result.output)
     recording = recordings[index - 1]
-    return Refused(recording.name or f"recording {index}", result.violated, step, recording.steps[step - 1].action)
+    step = recording.steps[place - 1]
+    number = place if step.step is None else step.step
+    return Refused(recording.name or f"recording {index}", result.violated, number, step.action)
 
 
 def _where(output: str) -> tuple[int, int]:
@@ -169,7 +178,8 @@ class _Packer:
     def _change(self, name: str, state: MemberState) -> str:
         flags = state.alive + 2 * _ROLES.index(state.role) + 8 * self._voted(state.voted_for)
         flags += 64 * self._voted(state.saved_vote)
-        old, new = self.logs[name], [self._entry(entry) for entry in state.log]
+        old = self.logs[name]
+        new = old[: state.kept] + [self._entry(entry) for entry in state.log]
         same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
         self.logs[name] = new
         numbers = (self.numbers[name], flags, state.term, state.saved_term, state.commit, same, *new[same:])

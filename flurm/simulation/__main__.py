@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from flurm.simulation import raft_world
 from flurm.simulation.faults import Plan, plan_of
+from flurm.simulation.recording import Recorder
 from flurm.simulation.shrink import shrink
 
 
@@ -25,19 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of them (0)")
     parser.add_argument("--processes", type=int, default=1, metavar="P", help="how many to run at a time (1)")
     parser.add_argument("--plan", type=Path, metavar="FILE", help="run this plan, as printed for a failure, instead")
-    parser.add_argument("--trace", type=Path, metavar="FILE", help="write every step of the (first) run as JSON lines")
+    parser.add_argument("--trace", type=Path, metavar="DIR", help="write each run's steps there, for specs.traces too")
     options = parser.parse_args(arguments)
-    plan = msgspec.json.decode(options.plan.read_bytes(), type=Plan) if options.plan else plan_of(options.first)
     if options.trace:
-        return _report_one(_trace(plan, options.trace), plan)
+        options.trace.mkdir(parents=True, exist_ok=True)
     if options.plan:
-        return _report_one(raft_world.run(plan), plan)
-    return _run_many(options.first, options.seeds, options.processes)
+        plan = msgspec.json.decode(options.plan.read_bytes(), type=Plan)
+        return _report_one(_run(plan, options.trace), plan)
+    return _run_many(options.first, options.seeds, options.processes, options.trace)
 
 
-def _run_many(first: int, count: int, processes: int) -> int:
+def _run_many(first: int, count: int, processes: int, traces: Path | None) -> int:
     started, failed, steps, commits, elections = time.monotonic(), 0, 0, 0, 0
-    for outcome in _outcomes(range(first, first + count), processes):
+    for outcome in _outcomes(range(first, first + count), processes, traces):
         steps, commits, elections = steps + outcome.steps, commits + outcome.commits, elections + outcome.elections
         if outcome.problem:
             failed += 1
@@ -50,25 +51,24 @@ def _run_many(first: int, count: int, processes: int) -> int:
     return 1 if failed else 0
 
 
-def _outcomes(seeds: range, processes: int) -> Iterator[raft_world.Outcome]:
+def _outcomes(seeds: range, processes: int, traces: Path | None) -> Iterator[raft_world.Outcome]:
+    run = functools.partial(_run_seed, traces=traces)
     if processes == 1:
-        yield from map(_run_seed, seeds)
+        yield from map(run, seeds)
         return
     with multiprocessing.Pool(processes) as pool:
-        yield from pool.imap_unordered(_run_seed, seeds, chunksize=20)
+        yield from pool.imap_unordered(run, seeds, chunksize=20)
 
 
-def _run_seed(seed: int) -> raft_world.Outcome:
-    return raft_world.run(plan_of(seed))
+def _run_seed(seed: int, traces: Path | None) -> raft_world.Outcome:
+    return _run(plan_of(seed), traces)
 
 
-def _trace(plan: Plan, path: Path) -> raft_world.Outcome:
-    with path.open("wb") as file:
-
-        def record(step: dict[str, Any]) -> None:
-            file.write(msgspec.json.encode(step) + b"\n")
-
-        return raft_world.run(plan, record)
+def _run(plan: Plan, traces: Path | None) -> raft_world.Outcome:
+    if traces is None:
+        return raft_world.run(plan)
+    with (traces / f"seed-{plan.seed}.jsonl").open("wb") as file:
+        return raft_world.run(plan, Recorder(lambda record: file.write(msgspec.json.encode(record) + b"\n")))
 
 
 def _report_one(outcome: raft_world.Outcome, plan: Plan) -> int:

@@ -75,6 +75,14 @@ class Disk:
             return self.entries[-1].index, self.entries[-1].term
         return (self.base_index, self.snapshot.term) if self.base_index else (0, 0)
 
+    @property
+    def continues_snapshot(self) -> bool:
+        """Whether the log begins at the snapshot or reaches over it; what does not is left from before it."""
+        if self.base_index == self.snapshot.index:
+            return True
+        position = self.snapshot.index - self.base_index - 1
+        return 0 <= position < len(self.entries) and self.entries[position].term == self.snapshot.term
+
     def holds(self, entry: Entry) -> bool:
         """Whether the entry, or a snapshot after it, is durable."""
         if entry.index <= self.snapshot.index:
@@ -99,19 +107,13 @@ class Disk:
     def recover(self) -> Recovered:
         """Open what is there; a log that does not continue the snapshot is left from before it and goes."""
         snapshot = self.snapshot
-        if not self._continues(snapshot):
+        if not self.continues_snapshot:
             self.entries = []
         self.entries = [entry for entry in self.entries if entry.index > snapshot.index]
         self.base_index = snapshot.index
         self._refused_epoch = -1
         self.broken = False
         return Recovered(self.hard_state, snapshot.index, snapshot.term, tuple(self.entries), snapshot.configuration)
-
-    def _continues(self, snapshot: Snapshot) -> bool:
-        if self.base_index == snapshot.index:
-            return True
-        position = snapshot.index - self.base_index - 1
-        return 0 <= position < len(self.entries) and self.entries[position].term == snapshot.term
 
     def _begin(self) -> None:
         """Write the next request, and with an append those that continue it."""

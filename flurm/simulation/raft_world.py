@@ -5,7 +5,7 @@ After the last fault everything is mended, and the cluster must come back: elect
 and bring every member to the same state. The invariants are checked at every step. A ``Violation``, or a crash of the
 code itself, is the outcome of a failed run.
 
-Every step can be recorded: what happened, and what the members looked like after it.
+Every step can be recorded (``recording``): what happened, and what the members looked like after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -21,19 +21,18 @@ from flurm.raft import effects as e
 from flurm.raft import events as v
 from flurm.raft.limits import Limits, Timing
 from flurm.raft.messages import InstallSnapshot, Message
-from flurm.raft.records import Configuration, Entry, HardState, Role
+from flurm.raft.records import Configuration, Entry, Role
 from flurm.raft.server import RaftServer
 from flurm.simulation.disk import Disk, Snapshot
 from flurm.simulation.faults import Fault, FaultKind, Plan
 from flurm.simulation.invariants import History, Violation, commit_is_durable, commit_is_of_own_term
 from flurm.simulation.network import Network, between
+from flurm.simulation.recording import Recorder
 
 TIMING = Timing(catch_up_ms=1_000)
 PATIENCE_MS = 6_000
 TICK_MS = 10
 CHUNK_BYTES = 16
-
-Recorder: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -114,6 +113,8 @@ class World:
 
     def run(self) -> None:
         """Play the whole plan. Raises Violation, and whatever the code under test raises."""
+        if self._record is not None:
+            self._record.begin(self)
         for member in self.members.values():
             self.start(member)
         for fault in self.plan.faults:
@@ -163,7 +164,8 @@ class World:
         if member.server is not None:
             member.server = None
             member.disk.crash()
-            self._note(member, {"kind": "crash"})
+            if self._record is not None:
+                self._record.note(self, member, None)
 
     def tell(self, member: Member, event: v.Event) -> None:
         """Have an event happen to a member, now or when it wakes up; nothing happens to one that is down."""
@@ -182,14 +184,14 @@ class World:
         leader_before, alone, term = server.role is Role.LEADER, server.alone, server.term
         previous = server.log.last_term if event.__class__ is v.Propose else None
         effects = server.handle(event, now_ms)
+        if self._record is not None:
+            self._record.note(self, member, event)
         if event.__class__ is v.AppendFailed and alone and server.role is Role.LEADER:
             self.history.never_existed(server.log.last_index, term)
         if server.commit_index < committed:
             raise Violation(f"{member.name} takes its commit index back from {committed} to {server.commit_index}")
         if effects:
             self._carry_out(member, server, effects, term if leader_before else None, previous)
-        if self._record is not None:
-            self._note(member, _told(event))
         if event.__class__ is v.AppendFailed and event.kind is v.FailureKind.POISONED:
             self._restart_soon(member)
         elif member.server is server:
@@ -458,38 +460,6 @@ class World:
         ]
         return f"{', '.join(sorted(behind))} do not follow" if behind else ""
 
-    def _note(self, member: Member, action: dict[str, Any]) -> None:
-        if self._record is not None:
-            self._record(
-                {
-                    "step": self.steps,
-                    "at_ms": round(self.now, 3),
-                    "action": {"member": member.name, **action},
-                    "states": {name: self._state(other) for name, other in self.members.items()},
-                }
-            )
-
-    def _state(self, member: Member) -> dict[str, Any]:
-        """A member for a trace: the whole log as terms, what was forgotten taken from what is committed."""
-        server = member.server
-        if server is None:
-            disk = member.disk
-            hard_state, base, entries = disk.hard_state, disk.base_index, disk.entries
-            role, commit, durable = "down", disk.base_index, disk.last[0]
-        else:
-            hard_state, base = server.hard_state, server.log.base_index
-            entries = list(server.log.slice(base + 1, server.log.last_index))
-            role, commit, durable = server.role.value, server.commit_index, server.durable_index
-        return {
-            "role": role,
-            "term": hard_state.term,
-            "voted_for": hard_state.voted_for,
-            "log": [entry.term for entry in self.history.committed[:base]] + [entry.term for entry in entries],
-            "commit": commit,
-            "durable": durable,
-            "durable_term": member.disk.hard_state.term,
-        }
-
 
 _FAULTS: dict[FaultKind, Callable[[World, Fault], None]] = {
     FaultKind.CRASH: World._crash,
@@ -530,27 +500,3 @@ def run(plan: Plan, record: Recorder | None = None) -> Outcome:
         elections=len(world.history.leaders),
         ended_ms=world.now,
     )
-
-
-def _told(event: v.Event) -> dict[str, Any]:
-    """An event for a trace, readable and small."""
-    if isinstance(event, v.Received):
-        message = event.message
-        fields = {name: _plain(value) for name, value in msgspec.structs.asdict(message).items()}
-        return {"kind": type(message).__name__, **fields}
-    return {"kind": type(event).__name__, **{n: _plain(x) for n, x in msgspec.structs.asdict(event).items()}}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case tuple():
-            return [_plain(item) for item in value]
-        case Entry():
-            return {"index": value.index, "term": value.term, "kind": value.kind.name}
-        case Configuration():
-            return {"voters": value.voters, "learners": value.learners, "outgoing": value.outgoing}
-        case HardState():
-            return {"term": value.term, "voted_for": value.voted_for}
-        case bytes():
-            return value.decode("latin-1")
-    return getattr(value, "value", value)

@@ -1,13 +1,18 @@
 """Recorded runs held against TraceRaft: what real servers do is accepted, what they may not do is refused."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from flurm.simulation import raft_world
+from flurm.simulation.__main__ import main as simulate
+from flurm.simulation.faults import plan_of
 from specs import tlc, traces
 from specs.traces import MemberState, Recording, Step
+from tests.simulation.mutants import MUTANTS
 
 pytestmark = [pytest.mark.tla, pytest.mark.timeout(600)]
 
@@ -107,24 +112,87 @@ def test_a_tampered_run_is_refused_with_the_rule_that_it_breaks(at: int, name: s
     assert at <= refused.step <= at + 1
 
 
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred runs of the Raft core with everything that may go wrong, as the simulator writes them."""
+    place = tmp_path_factory.mktemp("raft")
+    assert simulate(["raft", "--seeds", "100", "--trace", str(place)]) == 0
+    return place
+
+
 @more
-def test_a_hundred_runs_of_real_servers_are_accepted_and_one_of_them_tampered_with_is_refused():
-    pytest.importorskip("flurm.raft.member")
-    from tests.specs.recorder import Recorder
-
-    runs = [msgspec.structs.replace(Recorder(seed).run(400), name=f"seed {seed}") for seed in range(100)]
-    assert max(state.commit for run in runs for step in run.steps for state in step.members.values()) > 10
+def test_a_hundred_runs_of_the_simulator_are_accepted(simulated: Path):
+    runs = [traces.load(path) for path in simulated.iterdir()]
+    steps = [step for run in runs for step in run.steps]
+    states = [state for step in steps for state in step.members.values()]
+    assert len(runs) == 100 and len(steps) > 20_000
+    assert sum(step.action.endswith("crash") for step in steps) > 100
+    assert sum(step.action.endswith("TimeoutNow") for step in steps) > 3, "leadership was handed over"
+    assert any(entry[1] == "configuration" and entry[3] for state in states for entry in state.log), "joint ones too"
+    assert max(state.term for state in states) > 5 and max(state.commit for state in states) > 100
     assert traces.check(runs) is None
-    refused = traces.check([*runs[:5], with_a_commit_too_far(runs[5])])
-    assert refused is not None
-    assert refused.recording == "seed 5"
 
 
-def with_a_commit_too_far(run: Recording) -> Recording:
-    """The last step's members claim one entry more than any log has."""
-    longest = max(len(state.log) for step in run.steps for state in step.members.values())
-    members = {
-        name: msgspec.structs.replace(state, alive=True, commit=longest + 1)
-        for name, state in run.steps[-1].members.items()
-    }
-    return msgspec.structs.replace(run, steps=(*run.steps[:-1], Step(run.steps[-1].action, members)))
+def a_simulated_run(tmp_path: Path, seed: int = 8) -> Recording:
+    assert simulate(["raft", "--seeds", "1", "--first", str(seed), "--trace", str(tmp_path)]) == 0
+    return traces.load(tmp_path / f"seed-{seed}.jsonl")
+
+
+def changed(run: Recording, place: int, name: str, **changes: object) -> Recording:
+    step = run.steps[place]
+    state = msgspec.structs.replace(step.members[name], **changes)
+    step = msgspec.structs.replace(step, members={**step.members, name: state})
+    return msgspec.structs.replace(run, steps=(*run.steps[:place], step, *run.steps[place + 1 :]))
+
+
+def places(run: Recording, fits: Callable[[MemberState], bool]) -> tuple[int, str]:
+    """A step, and a member that it changed, of which that is true."""
+    return next((at, name) for at, step in enumerate(run.steps) for name, s in step.members.items() if fits(s))
+
+
+def test_a_simulated_run_is_accepted_and_refused_with_a_commit_taken_back(tmp_path: Path):
+    run = a_simulated_run(tmp_path)
+    place, name = places(run, lambda state: state.commit > 5)
+    tampered_run = changed(run, place, name, commit=2)
+    assert traces.check([run]) is None
+    assert traces.check([tampered_run]) == traces.Refused(
+        run.name, "CommitsOnlyGrow", run.steps[place].step, run.steps[place].action
+    )
+
+
+@more
+def test_a_simulated_run_is_refused_with_a_second_vote_or_an_entry_exchanged(tmp_path: Path):
+    run = a_simulated_run(tmp_path)
+    place, name = places(run, lambda state: state.saved_vote is not None)
+    other = next(each for each in run.voters if each != run.steps[place].members[name].saved_vote)
+    again = msgspec.structs.replace(run.steps[place].members[name], voted_for=other, saved_vote=other, log=(), kept=999)
+    twice = Step("vote again", {name: again})
+    voted = msgspec.structs.replace(run, steps=(*run.steps[: place + 1], twice, *run.steps[place + 1 :]))
+    assert getattr(traces.check([voted]), "rule", None) == "OneVotePerTerm"
+    place, name = places(run, lambda state: state.commit > 5 and (state.term, "command") in state.log)
+    entries = tuple((term, "noop") for term, *_ in run.steps[place].members[name].log)
+    exchanged = traces.check([changed(run, place, name, log=entries)])
+    assert exchanged is not None and exchanged.rule in ("LogsMatch", "AgreedStays")
+
+
+@more
+@pytest.mark.parametrize(
+    ("mutant", "rule"),
+    [
+        ("forget_the_vote_in_a_restart", "OneVotePerTerm"),
+        ("commit_an_entry_of_an_old_term_by_count", "CommitsAreDurable"),
+        ("acknowledge_before_the_sync", "CommitsAreDurable"),
+        ("apply_more_than_is_committed", "FollowersFollow"),
+        ("keep_entries_that_the_leader_contradicts", "AgreedStays"),
+    ],
+)
+def test_what_a_member_with_a_planted_bug_does_is_refused(
+    mutant: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The simulator's own checks end the run at the step that TLC refuses as well."""
+    MUTANTS[mutant](monkeypatch)
+    seed = next(seed for seed in range(200) if raft_world.run(plan_of(seed)).problem)
+    monkeypatch.setattr("flurm.simulation.__main__.shrink", lambda plan, _fails: plan)
+    assert simulate(["raft", "--seeds", "1", "--first", str(seed), "--trace", str(tmp_path)]) == 1
+    refused = traces.check([traces.load(tmp_path / f"seed-{seed}.jsonl")])
+    assert refused is not None and refused.rule == rule
