@@ -26,7 +26,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,25 +118,26 @@ def dump(recording: Recording, path: Path) -> None:
     path.write_bytes(b"\n".join(lines) + b"\n")
 
 
-def check(recordings: Sequence[Recording], timeout_s: float | None = None) -> Refused | None:
-    """Check recordings in one run of TLC: None where all are accepted, else the first that is not.
+def check(recordings: Sequence[Recording], timeout_s: float | None = None) -> tuple[Refused | None, tlc.Result]:
+    """Check recordings in one run of TLC: None where all are accepted, else the first that is not; and TLC's result.
 
     Raises NoTlc where TLC cannot run, RuntimeError where it gives up.
     """
     configuration = "SPECIFICATION Spec\n" + "".join(f"INVARIANT {name}\n" for name in INVARIANTS)
     result = tlc.run("TraceRaft", configuration, files={"TraceData.tla": module(recordings)}, timeout_s=timeout_s)
     if result.passed:
-        return None
+        return None, result
     if result.violated is None:
         raise RuntimeError(result.output)
-    index, place = _where(result.output)
+    index, place = where(result.output)
     recording = recordings[index - 1]
     step = recording.steps[place - 1]
     number = place if step.step is None else step.step
-    return Refused(recording.name or f"recording {index}", result.violated, number, step.action)
+    return Refused(recording.name or f"recording {index}", result.violated, number, step.action), result
 
 
-def _where(output: str) -> tuple[int, int]:
+def where(output: str) -> tuple[int, int]:
+    """Which trace TLC's counterexample is of, and the step that it ends with."""
     traces, steps = re.findall(r"^/\\ trace = (\d+)", output, re.M), re.findall(r"^/\\ step = (\d+)", output, re.M)
     return int(traces[-1]), int(steps[-1])
 
@@ -201,15 +202,15 @@ class _Packer:
         return "{" + ", ".join(str(self.numbers[name]) for name in names) + "}"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Check files."""
-    parser = argparse.ArgumentParser(prog="python -m specs.traces", description="Check recorded runs against Raft.")
+def report(program: str, load: Callable[[Path], Any], check: Callable[[list[Any]], tuple[Refused | None, Any]]) -> int:
+    """Check the files that the command line names; the exit status."""
+    parser = argparse.ArgumentParser(prog=program, description="Check recorded runs against the specs.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     began_s = time.monotonic()
     try:
         recordings = [load(path) for path in options.files]
-        refused = check(recordings)
+        refused, _ = check(recordings)
     except (BadRecording, OSError, tlc.NoTlc, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -222,4 +223,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report("python -m specs.traces", load, check))

@@ -132,7 +132,7 @@ class Controller:
         if self.is_up or self.damaged:
             return
         try:
-            self.store = SimStore(self.directory, self.disk)
+            self.store = SimStore(self.directory, self.disk, self.world.recorder)
         except StorageError as error:
             self.damaged = str(error)
             self.world.watch.refused_to_start(self, error)

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from flurm.otp.runtime.sim import Scheduler, SimEvent, SimInbox, Task
+from flurm.raft.effects import Append, StoreChunk
 from flurm.raft.records import Configuration, HardState
+from flurm.simulation.tree.recording import Recorder
 from flurm.storage.errors import StorageError, StorageFull
 from flurm.storage.files import Device
 from flurm.storage.hard_state import HardStateFile
@@ -177,6 +179,11 @@ class SimWriter(LogWriter):
         self._queue = SimQueue(store.disk.scheduler)  # type: ignore[assignment]
         self._ended = SimEvent(store.disk.scheduler)
 
+    def submit(self, work: Append | StoreChunk) -> None:
+        if isinstance(work, Append) and self._of.recorder is not None:
+            self._of.recorder.appended(self._of.directory.name, work.entries)
+        super().submit(work)
+
     def start(self) -> None:
         self._of.disk.scheduler.spawn(self._work_until_stopped, owner=self._of.owner)
 
@@ -222,8 +229,9 @@ class SimMutex:
 class SimStore(Store):
     """A state directory on a simulated disk, used by the tasks of ``owner``."""
 
-    def __init__(self, directory: Path, disk: Disk) -> None:
+    def __init__(self, directory: Path, disk: Disk, recorder: Recorder | None = None) -> None:
         self.disk = disk
+        self.recorder = recorder
         self.owner: Any = None
         device, blob_device = SimDevice(disk, waits=True), SimDevice(disk, waits=False)
         super().__init__(directory, SEGMENT_BYTES, device, blob_device)

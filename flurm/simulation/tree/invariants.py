@@ -67,11 +67,17 @@ class Watch:
             self.states[index] = cluster
             if index > self.highest:
                 self.highest = index
+                self._record(controller, index, cluster)
                 self._check_resources(cluster)
             if len(self.states) > KEPT:
                 del self.states[min(self.states)]
         elif known is not cluster:
             self._compare(controller, index, known, cluster)
+
+    def _record(self, controller: Any, index: int, cluster: Cluster) -> None:
+        recorder = self._world.recorder
+        if recorder is not None and (wrong := recorder.applied(self._world, controller.name, index, cluster)):
+            self.violated(wrong)
 
     def _compare(self, controller: Any, index: int, known: Cluster, cluster: Cluster) -> None:
         self.checked += 1
@@ -119,6 +125,8 @@ class Watch:
         if key in self.starts:
             self.violated(f"job {key[0]} (restart {key[1]}) started on {node.name}, before on {self.starts[key]}")
         self.starts[key] = node.name
+        if self._world.recorder is not None:
+            self._world.recorder.started(self._world)
         if node.busy_cpus > node.cpus:
             self.violated(f"{node.name} runs {node.busy_cpus} CPUs of {node.cpus}")
 

@@ -30,6 +30,7 @@ from flurm.simulation.tree.invariants import Watch
 from flurm.simulation.tree.network import Network
 from flurm.simulation.tree.nodes import SimNode
 from flurm.simulation.tree.plan import Fault, Plan
+from flurm.simulation.tree.recording import Recorder
 
 NODES = 4
 CPUS = 4
@@ -62,12 +63,12 @@ class Report(msgspec.Struct):
         return bool(self.violations)
 
 
-def run(plan: Plan) -> Report:
-    """Run a plan from beginning to end."""
+def run(plan: Plan, recorder: Recorder | None = None) -> Report:
+    """Run a plan from beginning to end; where asked for, the jobs' story is written down."""
     began_s = time.process_time()
     base = Path("/dev/shm")
     directory = Path(tempfile.mkdtemp(prefix="flurm-sim-", dir=base if base.is_dir() else None))
-    world = World(plan, directory)
+    world = World(plan, directory, recorder)
     chance = random.getstate()
     random.seed(plan.seed)  # of those who ask the module rather than the scheduler
     try:
@@ -117,8 +118,9 @@ def _quiet(world: World) -> Iterator[None]:
 class World:
     """Everything there is."""
 
-    def __init__(self, plan: Plan, directory: Path) -> None:
+    def __init__(self, plan: Plan, directory: Path, recorder: Recorder | None = None) -> None:
         self.plan = plan
+        self.recorder = recorder
         self.scheduler = Scheduler(plan.seed)
         self.network = Network(self.scheduler)
         self.history: list[Op] = []
@@ -146,6 +148,8 @@ class World:
 
     def run(self) -> None:
         """The faults' time, then the time to recover, then the last checks."""
+        if self.recorder is not None:
+            self.recorder.begin(self)
         for controller in self.controllers.values():
             controller.clock.rate = 1 + self.scheduler.random.uniform(-1e-3, 1e-3)
             controller.start()
