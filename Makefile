@@ -77,8 +77,8 @@ fuzz: $(READY) ## mutated input for every decoder, coverage-guided (SECONDS=60; 
 tla: $(READY) ## the TLA+ specs, each on its model (MODEL=large for larger ones), broken rules, recorded runs
 	@.ci/setup-java
 	$(VENV)/bin/pip install -q -e '.[tla]'
-	$(PY) -m specs --model $(MODEL)
 	FLURM_TLA=1 $(PY) -m pytest -m tla tests/specs
+	$(PY) -m specs --all --model $(MODEL)
 
 clean: ## remove what the targets made here
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

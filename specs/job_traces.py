@@ -121,9 +121,7 @@ def module(recordings: Sequence[Recording]) -> str:
 
 def _step(step: Step) -> str:
     jobs = ",".join(_job(number, job) for number, job in step.jobs.items())
-    nodes = _set(
-        f"<<{_text(name)},{_bool(node.up)},{_set(map(str, node.used))}>>" for name, node in step.nodes.items()
-    )
+    nodes = _set(f"<<{_text(name)},{_bool(node.up)},{_set(map(str, node.used))}>>" for name, node in step.nodes.items())
     running = _set(f"<<{job},{restarts},{_text(node)}>>" for job, restarts, node in step.running)
     return f"<<{_text(step.action)},<<{jobs}>>,{nodes},{running}>>"
 

@@ -10,7 +10,7 @@ import pytest
 from flurm.simulation import raft_world
 from flurm.simulation.__main__ import main as simulate
 from flurm.simulation.faults import plan_of
-from specs import tlc, traces
+from specs import recorded, tlc, traces
 from specs.traces import MemberState, Recording, Step
 from tests.simulation.mutants import MUTANTS
 
@@ -81,7 +81,9 @@ def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path):
 
 def test_a_run_as_it_should_be_is_accepted_and_a_commit_too_far_is_refused():
     too_far = tampered(14, "b", commit=4)
-    assert traces.check([a_short_run(), too_far]) == traces.Refused("tampered at 14", "CommitsAreDurable", 14, "commit")
+    assert traces.check([a_short_run(), too_far])[0] == traces.Refused(
+        "tampered at 14", "CommitsAreDurable", 14, "commit"
+    )
 
 
 THOROUGH = bool(os.environ.get("FLURM_THOROUGH") or os.environ.get("FLURM_TLA"))
@@ -106,31 +108,27 @@ more = pytest.mark.skipif(not THOROUGH, reason="runs in `make tla`")
     ],
 )
 def test_a_tampered_run_is_refused_with_the_rule_that_it_breaks(at: int, name: str, changes: dict, rule: str):
-    refused = traces.check([tampered(at, name, **changes)])
+    refused = traces.check([tampered(at, name, **changes)])[0]
     assert refused is not None
     assert refused.rule == rule
     assert at <= refused.step <= at + 1
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundred runs of the Raft core with everything that may go wrong, as the simulator writes them."""
-    place = tmp_path_factory.mktemp("raft")
-    assert simulate(["raft", "--seeds", "100", "--trace", str(place)]) == 0
-    return place
+@pytest.mark.skipif(not os.environ.get("FLURM_THOROUGH"), reason="`make tla` does this beside the tests")
+def test_a_hundred_runs_of_the_simulator_are_accepted(tmp_path: Path):
+    count, refused, result = recorded.raft(tmp_path)
+    assert count == 100 and refused is None
+    assert result.distinct > 20_000
 
 
-@more
-def test_a_hundred_runs_of_the_simulator_are_accepted(simulated: Path):
-    runs = [traces.load(path) for path in simulated.iterdir()]
-    steps = [step for run in runs for step in run.steps]
+def test_runs_of_the_simulator_have_what_the_rules_are_about(tmp_path: Path):
+    assert simulate(["raft", "--seeds", "20", "--trace", str(tmp_path)]) == 0
+    steps = [step for path in tmp_path.iterdir() for step in traces.load(path).steps]
     states = [state for step in steps for state in step.members.values()]
-    assert len(runs) == 100 and len(steps) > 20_000
-    assert sum(step.action.endswith("crash") for step in steps) > 100
-    assert sum(step.action.endswith("TimeoutNow") for step in steps) > 3, "leadership was handed over"
+    assert sum(step.action.endswith("crash") for step in steps) > 10
+    assert any(step.action.endswith("TimeoutNow") for step in steps), "leadership was handed over"
     assert any(entry[1] == "configuration" and entry[3] for state in states for entry in state.log), "joint ones too"
-    assert max(state.term for state in states) > 5 and max(state.commit for state in states) > 100
-    assert traces.check(runs) is None
+    assert max(state.term for state in states) > 3 and max(state.commit for state in states) > 50
 
 
 def a_simulated_run(tmp_path: Path, seed: int = 8) -> Recording:
@@ -154,8 +152,8 @@ def test_a_simulated_run_is_accepted_and_refused_with_a_commit_taken_back(tmp_pa
     run = a_simulated_run(tmp_path)
     place, name = places(run, lambda state: state.commit > 5)
     tampered_run = changed(run, place, name, commit=2)
-    assert traces.check([run]) is None
-    assert traces.check([tampered_run]) == traces.Refused(
+    assert traces.check([run])[0] is None
+    assert traces.check([tampered_run])[0] == traces.Refused(
         run.name, "CommitsOnlyGrow", run.steps[place].step, run.steps[place].action
     )
 
@@ -168,10 +166,10 @@ def test_a_simulated_run_is_refused_with_a_second_vote_or_an_entry_exchanged(tmp
     again = msgspec.structs.replace(run.steps[place].members[name], voted_for=other, saved_vote=other, log=(), kept=999)
     twice = Step("vote again", {name: again})
     voted = msgspec.structs.replace(run, steps=(*run.steps[: place + 1], twice, *run.steps[place + 1 :]))
-    assert getattr(traces.check([voted]), "rule", None) == "OneVotePerTerm"
+    assert getattr(traces.check([voted])[0], "rule", None) == "OneVotePerTerm"
     place, name = places(run, lambda state: state.commit > 5 and (state.term, "command") in state.log)
     entries = tuple((term, "noop") for term, *_ in run.steps[place].members[name].log)
-    exchanged = traces.check([changed(run, place, name, log=entries)])
+    exchanged = traces.check([changed(run, place, name, log=entries)])[0]
     assert exchanged is not None and exchanged.rule in ("LogsMatch", "AgreedStays")
 
 
@@ -194,5 +192,5 @@ def test_what_a_member_with_a_planted_bug_does_is_refused(
     seed = next(seed for seed in range(200) if raft_world.run(plan_of(seed)).problem)
     monkeypatch.setattr("flurm.simulation.__main__.shrink", lambda plan, _fails: plan)
     assert simulate(["raft", "--seeds", "1", "--first", str(seed), "--trace", str(tmp_path)]) == 1
-    refused = traces.check([traces.load(tmp_path / f"seed-{seed}.jsonl")])
+    refused = traces.check([traces.load(tmp_path / f"seed-{seed}.jsonl")])[0]
     assert refused is not None and refused.rule == rule
