@@ -74,7 +74,7 @@ fuzz: $(READY) ## mutated input for every decoder, coverage-guided (SECONDS=60; 
 	$(VENV)/bin/pip install -q -e '.[fuzz]' || echo 'no atheris here: mutations without guidance'
 	$(PY) -m tests.fuzz --seconds $(SECONDS)
 
-tla: $(READY) ## the TLA+ specs, each on its model (MODEL=large for larger ones), broken rules, recorded runs
+tla: $(READY) ## the TLA+ specs on their models (MODEL=large for larger ones), broken rules, the simulator's runs
 	@.ci/setup-java
 	$(VENV)/bin/pip install -q -e '.[tla]'
 	FLURM_TLA=1 $(PY) -m pytest -m tla tests/specs

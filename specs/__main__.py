@@ -44,13 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="threads of TLC (default 1)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write each run's configuration and output here")
     options = parser.parse_args(arguments)
+    sizes = {"mutant"} if options.mutants else {options.model, *(["mutant"] if options.all else [])}
     chosen = [
         model
         for model in (*MODELS, *MUTANTS)
-        if model.size == options.model
-        and not options.mutants
-        or model.size == "mutant"
-        and (options.mutants or options.all)
+        if model.size in sizes
         if not options.specs or any(part.lower() in model.title.lower() for part in options.specs)
     ]
     if not chosen:
