@@ -24,6 +24,8 @@ _BY_ITSELF = {
 }
 _GONE = frozenset({int(Errno.ESLURM_INVALID_JOB_ID)})
 _DONE = frozenset({int(Errno.ESLURM_ALREADY_DONE), int(Errno.ESLURM_JOB_FINISHED)})
+_UNKNOWN = frozenset({int(Errno.SLURM_COMMUNICATIONS_SEND_ERROR)})
+"""The manager that was asked has crashed meanwhile: what was asked for may have been done, or not."""
 _MAX_STEPS = 200_000
 
 
@@ -105,7 +107,7 @@ def apply(op: Op, state: str) -> tuple[str, ...]:
     """The states after a request in ``state``; none where its answer would have been another one."""
     if op.kind == "submit":
         return (HELD if op.held else WAITING,) if state == ABSENT else ()
-    if op.code is None or op.code == 0:
+    if op.code is None or op.code == 0 or op.code in _UNKNOWN:
         after = _AFTER[op.kind].get(state)
         if after is not None:
             return (after,)
