@@ -2,7 +2,7 @@
 
 Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone)
              -> Reply | Unavailable
-         Request(RegisterNode | UpdateNode), passed on to the node manager, which answers
+         Request(RegisterNode | UpdateNode | CreateNodes | DeleteNodes), passed on to the node manager, which answers
 Casts    Carry(JobEnded...) and TookCharge from the state manager
          Request(EpilogDone), whose sender waits for no answer
 Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
@@ -68,7 +68,7 @@ class JobManager(GenServer):
                 state.submitted += 1
                 self.system.env["counters"].jobs_submitted += 1
                 self._execute(command, sender)
-            case m.Request(c.RegisterNode() | c.UpdateNode() as command):
+            case m.Request(c.RegisterNode() | c.UpdateNode() | c.CreateNodes() | c.DeleteNodes() as command):
                 self._pass_on(m.NodeRequest(command, sender))
             case m.Request(command):
                 self._execute(command, sender)

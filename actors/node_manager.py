@@ -2,7 +2,7 @@
 
 Calls    "status" -> dict
 Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) and TookCharge from the state manager
-         NodeRequest(RegisterNode | UpdateNode) from the job manager, answered when it is committed
+         NodeRequest(RegisterNode | UpdateNode | CreateNodes | DeleteNodes) from the job manager, answered when it is committed
 Infos    Sent(...) from the agents; its own timers
 Effects  RPCs to node daemons, by a bounded pool of agents; commands to consensus
 Errors   a node that does not answer is a fact, not an error; an exception is a bug and crashes the process
@@ -25,7 +25,7 @@ from actors.net import agent
 from actors.tracer import TRACER, Span, Spans
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, TerminateJob
-from flurm.core.enums import JobState, NodeState
+from flurm.core.enums import JobState, NodeFlag, NodeState
 from flurm.core.records import Cluster, Node
 from flurm.core.recovery import outstanding
 from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sender
@@ -201,4 +201,4 @@ class NodeManager(GenServer):
 
 
 def _is_watched(node: Node) -> bool:
-    return node.state is not NodeState.FUTURE
+    return node.state is not NodeState.FUTURE and not node.flags & NodeFlag.POWERED_DOWN

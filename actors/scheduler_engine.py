@@ -179,7 +179,9 @@ class SchedulerEngine(GenServer):
             counters.backfill.add(duration_us, len(order), len(order), len(order), 0, now_s)
         if plan.starts or plan.outlooks:
             state.proposing = True
-            command = c.ApplyPlan(now_s=now_s, starts=plan.starts, outlooks=plan.outlooks)
+            command = c.ApplyPlan(
+                now_s=now_s, starts=plan.starts, outlooks=plan.outlooks, shape_version=cluster.shape_version
+            )
             self.send_request(STATE_MANAGER, m.Request(command), "plan")
         return m.CycleReport(len(order), len(plan.starts), duration_us, state.proposing)
 

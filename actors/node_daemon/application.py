@@ -39,12 +39,19 @@ class NodeDaemon:
     """One node. `start`, then `wait`; `request_stop` from anywhere ends the waiting, `stop` the daemon."""
 
     def __init__(
-        self, read_config: Callable[[], Config], *, bind: str = "", log_file: str | None = None, replace: bool = False
+        self,
+        read_config: Callable[[], Config],
+        *,
+        bind: str = "",
+        log_file: str | None = None,
+        replace: bool = False,
+        joins_with: str | None = None,
     ) -> None:
         self._read_config = read_config
         self._bind = bind
         self._log_file = log_file
         self._replace = replace
+        self._joins_with = joins_with
         self._stop = threading.Event()
         self.system: System | None = None
         self.listener: Listener | None = None
@@ -106,7 +113,9 @@ class NodeDaemon:
         log.info("reconfigured")
 
     def _settings(self, config: Config) -> Settings:
-        return settings_of(config, own_uid=os.getuid(), bind=self._bind, log_file=self._log_file)
+        return settings_of(
+            config, own_uid=os.getuid(), bind=self._bind, log_file=self._log_file, joins_with=self._joins_with
+        )
 
     def _environment(self, settings: Settings, authority: Authority) -> dict[str, Any]:
         return {

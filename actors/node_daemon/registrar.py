@@ -37,6 +37,9 @@ class State(msgspec.Struct):
     controllers: Controllers
     hardware: Hardware
     registered: bool = False
+    joins: bool = True
+    """Whether a dynamic node is still to say what it is: at its start and when asked, but never by itself once it has
+    joined, or a node that was deleted would be back with its next heartbeat."""
     failures: int = 0
     retry: TimerRef | None = None
     last_s: float = 0.0
@@ -61,6 +64,7 @@ class Registrar(GenServer):
         if message == REGISTER:
             state.settings = self.system.env["settings"]
             state.hardware = shape(state.settings, inventory.hardware())
+            state.joins = True
             self._register(state)
         return NoReply(state)
 
@@ -91,6 +95,7 @@ class Registrar(GenServer):
                     started_s=self.system.env["started_s"],
                     now_s=int(time.time()),
                     first=not state.registered,
+                    joins=state.joins,
                 )
             )
         except (rpc.Unreachable, ProtocolError, OtpError) as error:
@@ -104,6 +109,7 @@ class Registrar(GenServer):
             address = state.controllers.addresses[0]
             version = state.controllers.version_of(address)
             log.info("registered", controller=f"{address[0]}:{address[1]}", version=hex(version), jobs=len(steps))
+        state.joins = False
         state.registered, state.failures, state.last_s = True, 0, time.time()
 
     def _retry_later(self, reason: str, state: State) -> None:

@@ -12,7 +12,7 @@ from actors.node_daemon.settings import Settings, release_text
 from flurm.node import inventory
 from flurm.node.inventory import Hardware, Vitals
 from flurm.node.spec import StepKey
-from protocol.constants import NO_VAL
+from protocol.constants import NO_VAL, DynamicNode
 from protocol.messages.common import StepId
 from protocol.messages.nodes import NodeRegistration, PingResponse, SlurmdStatus
 
@@ -44,11 +44,15 @@ def shape(settings: Settings, machine: Hardware) -> Hardware:
 
 def registration(
     settings: Settings, hardware: Hardware, steps: Iterable[StepKey], version: int, *, started_s: int, now_s: int,
-    first: bool,
+    first: bool, joins: bool = False,
 ) -> NodeRegistration:  # fmt: skip
-    """MESSAGE_NODE_REGISTRATION_STATUS; `steps` are those that run or whose end no controller has acknowledged."""
+    """MESSAGE_NODE_REGISTRATION_STATUS; `steps` are those that run or whose end no controller has acknowledged.
+
+    With `joins` a dynamic node says what it is, so that a controller which does not know it takes it in.
+    """
     vitals: Vitals = inventory.vitals()
     features = ",".join(settings.features) or None
+    line = _node_line(settings, hardware) if joins and settings.joins_with is not None else None
     gres = version.to_bytes(2, "big") + b"\0\0"
     return NodeRegistration(
         timestamp=now_s,
@@ -77,7 +81,20 @@ def registration(
         gres_info_size=len(gres),
         gres_info=gres,
         version=release_text(version),
+        dynamic_type=DynamicNode.NONE if line is None else DynamicNode.NORM,
+        dynamic_conf=line,
     )
+
+
+def _node_line(settings: Settings, hardware: Hardware) -> str:
+    """What a dynamic node is, as a line of slurm.conf; what the administrator gave comes last and counts."""
+    line = (
+        f"NodeName={settings.node_name} CPUs={hardware.cpus} Boards={hardware.boards} Sockets={hardware.sockets} "
+        f"CoresPerSocket={hardware.cores_per_socket} ThreadsPerCore={hardware.threads_per_core} "
+        f"RealMemory={hardware.real_memory_mib} Port={settings.port}"
+    )
+    features = f" Feature={','.join(settings.features)}" if settings.features else ""
+    return f"{line}{features} {settings.joins_with or ''}".rstrip()
 
 
 def ping(settings: Settings) -> PingResponse:

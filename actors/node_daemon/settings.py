@@ -42,10 +42,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = 1 << 30
     log_file: str | None = None
     bind_cpus: bool = True
+    joins_with: str | None = None
+    """Where the node joins without being configured: what its line says beside name and port, e.g. Feature=x."""
     node_addresses: dict[str, tuple[str, int]] = {}
 
 
-def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str | None = None) -> Settings:
+def settings_of(
+    config: Config, *, own_uid: int, bind: str = "", log_file: str | None = None, joins_with: str | None = None
+) -> Settings:
     """The settings of the node daemon on this host. Requests that change something come from root, SlurmUser or us.
 
     A node that the configuration declares listens on the port declared for it, and with Slurm's config_overrides it
@@ -79,6 +83,7 @@ def settings_of(config: Config, *, own_uid: int, bind: str = "", log_file: str |
         message_timeout_s=float(config.message_timeout),
         max_message=config.max_message_size,
         log_file=log_file,
+        joins_with=joins_with,
         bind_cpus=not any(overridden) and task_plugin != "task/none",
         node_addresses={each.name: (each.address or each.hostname or each.name, each.port) for each in config.nodes},
     )

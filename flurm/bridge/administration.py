@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from flurm.bridge.calls import PARTITION_MANAGER, Call, Control, Mapped, for_jobs, only_operators
+from flurm.bridge.configure import node_of
 from flurm.bridge.context import Context
-from flurm.core.commands import CreatePartition, DeletePartition, UpdateNode, UpdatePartition
+from flurm.config import ConfigError
+from flurm.config.from_slurm import node_line
+from flurm.config.records import NodeConfig
+from flurm.core.commands import (
+    CreateNodes,
+    CreatePartition,
+    DeleteNodes,
+    DeletePartition,
+    UpdateNode,
+    UpdatePartition,
+)
 from flurm.core.effects import Rejected
-from flurm.core.enums import PartitionState, Refusal
+from flurm.core.enums import NodeFlag, PartitionState, Refusal
+from flurm.core.enums import NodeState as CoreNodeState
 from flurm.core.outcome import is_operator
-from flurm.core.records import UNLIMITED, Partition
+from flurm.core.records import UNLIMITED, Node, Partition
 from protocol import messages as wire
 from protocol.constants import (
     INFINITE16,
@@ -27,7 +39,9 @@ from protocol.constants import (
 )
 
 __all__ = [
+    "create_nodes",
     "create_partition",
+    "delete_nodes",
     "delete_partition",
     "reconfigure",
     "set_debug_flags",
@@ -96,6 +110,39 @@ def _node_changes(record: wire.NodeUpdate) -> dict[str, object]:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
+
+
+def create_nodes(record: wire.NodeUpdate, context: Context) -> Mapped:
+    """REQUEST_CREATE_NODE: scontrol create nodename=; `extra` is the whole line as in slurm.conf."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    line = record.extra or ""
+    try:
+        found = node_line(line, context.config.slurmd_port)
+    except (ConfigError, ValueError):
+        return Rejected(Refusal.UNSPECIFIED, f"Failed to parse nodeline '{line[:200]}'")
+    if any(each.state.upper() not in ("FUTURE", "CLOUD") for each in found):
+        text = "Only State=FUTURE and State=CLOUD allowed for nodes created by scontrol"
+        return Rejected(Refusal.INVALID_NODE_STATE, text)
+    nodes = tuple(_created(each, context.now_s) for each in found)
+    return for_jobs(CreateNodes(now_s=context.now_s, user_id=context.uid, nodes=nodes))
+
+
+def _created(config: NodeConfig, now_s: int) -> Node:
+    """A node that waits for its daemon: FUTURE ones are hidden, CLOUD ones are powered down."""
+    node = node_of(config, 0, now_s).with_(declared="created")
+    if config.state.upper() == "FUTURE":
+        return node
+    return node.with_(state=CoreNodeState.IDLE, flags=NodeFlag.CLOUD | NodeFlag.POWERED_DOWN, last_busy_s=now_s)
+
+
+def delete_nodes(record: wire.NodeUpdate, context: Context) -> Mapped:
+    """REQUEST_DELETE_NODE: scontrol delete nodename=."""
+    refusal = only_operators(context)
+    if refusal is not None:
+        return refusal
+    return for_jobs(DeleteNodes(now_s=context.now_s, user_id=context.uid, names=record.node_names or ""))
 
 
 def create_partition(record: wire.PartitionUpdate, context: Context) -> Mapped:

@@ -15,13 +15,13 @@ from flurm.core.enums import NodeFlag, NodeState, PartitionState
 from flurm.core.records import UNLIMITED, Node, Partition, Settings
 from protocol.hostlist import fold
 
-__all__ = ["command"]
+__all__ = ["command", "node_of"]
 
 
 def command(config: Config, *, now_s: int, keep_changes: bool) -> Configure:
     """The command that makes a cluster what the configuration says."""
     settings = _settings(config)
-    nodes = tuple(_node(each, index, now_s) for index, each in enumerate(config.nodes))
+    nodes = tuple(node_of(each, index, now_s) for index, each in enumerate(config.nodes))
     partitions = tuple(_partition(each) for each in config.partitions)
     return Configure(
         now_s=now_s,
@@ -47,6 +47,7 @@ def _settings(config: Config) -> Settings:
         max_job_id=config.max_job_id,
         max_job_count=config.max_job_count,
         max_array_size=config.max_array_size,
+        max_node_count=config.max_node_count,
         min_job_age_s=config.min_job_age,
         kill_wait_s=config.kill_wait,
         over_time_limit_min=UNLIMITED if config.over_time_limit is None else config.over_time_limit,
@@ -74,7 +75,8 @@ def _slurm_user_id(config: Config) -> int:
     return users.uid_of(config.slurm_user) or os.geteuid()
 
 
-def _node(node: NodeConfig, index: int, now_s: int) -> Node:
+def node_of(node: NodeConfig, index: int, now_s: int) -> Node:
+    """A node as the core has it before it registers."""
     state, flags = _node_state(node.state)
     reason = node.reason if state is NodeState.DOWN or flags else None
     return Node(
@@ -121,6 +123,7 @@ def _partition(partition: PartitionConfig) -> Partition:
         for name in (
             "name", "min_nodes", "priority_tier", "priority_job_factor", "exclusive_user", "hidden", "root_only",
             "disable_root_jobs", "preempt_mode", "qos", "alternate", "max_jobs_per_user", "features_required",
+            "dynamic_features",
         )
     }  # fmt: skip
     return Partition(

@@ -6,13 +6,16 @@ Only root and SlurmUser may say such things; anybody else is refused before his 
 from __future__ import annotations
 
 from flurm.bridge.calls import JOB_MANAGER, Call, Mapped, for_jobs, only_operators
+from flurm.bridge.configure import node_of
 from flurm.bridge.context import Context
+from flurm.config import ConfigError
+from flurm.config.from_slurm import node_line
 from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode, UpdateNode
 from flurm.core.effects import Done, Rejected
-from flurm.core.enums import Refusal
-from flurm.core.records import NodeFacts
+from flurm.core.enums import NodeFlag, NodeState, Refusal
+from flurm.core.records import Node, NodeFacts
 from protocol import messages as wire
-from protocol.constants import RegistrationFlag
+from protocol.constants import DynamicNode, RegistrationFlag
 from protocol.errno import Errno
 
 __all__ = ["batch_complete", "epilog_complete", "prolog_complete", "register", "step_complete"]
@@ -59,8 +62,37 @@ def register(record: wire.NodeRegistration, context: Context) -> Mapped:
             jobs=jobs,
             since_s=said_s - context.config.batch_start_timeout,
             startup=bool(record.flags & RegistrationFlag.RESP),
+            joins=_joins(name, record, context),
             drain_reason=_PROLOG_ERROR if record.status in _PROLOG_FAULTS else None,
         )
+    )
+
+
+def _joins(name: str, record: wire.NodeRegistration, context: Context) -> Node | None:
+    """The node that a daemon wants to be (`slurmd -Z`): what its line says, on the hardware that it registers.
+
+    It is reached where it came from. Of a line that makes no sense nothing is taken: the node is its hardware.
+    """
+    if record.dynamic_type != DynamicNode.NORM:
+        return None
+    line = record.dynamic_conf or f"NodeName={name}"
+    memory = {"real_memory_mib": record.real_memory}
+    try:
+        found = node_line(line, context.config.slurmd_port, **memory)
+    except (ConfigError, ValueError):
+        found = node_line("NodeName=unnamed", context.config.slurmd_port, **memory)
+    return node_of(found[0], 0, context.now_s).with_(
+        name=name,
+        declared=line,
+        state=NodeState.UNKNOWN,
+        flags=NodeFlag.DYNAMIC_NORM,
+        hostname=record.hostname or name,
+        address=context.peer[0] or record.hostname or name,
+        cpus=record.cpus,
+        boards=record.boards,
+        sockets=record.sockets,
+        cores_per_socket=record.cores,
+        threads_per_core=record.threads,
     )
 
 

@@ -47,7 +47,7 @@ def to_wire(request_msg_type: int, reply: Reply, context: Context) -> Answer:
 def code_of(refusal: Refusal) -> int:
     """The number of a refusal: Slurm's where the name is one of Slurm's, else the system's."""
     known = Errno.__members__.get(refusal.value)
-    return int(known) if known is not None else int(getattr(system, refusal.value))
+    return int(known) & 0xFFFFFFFF if known is not None else int(getattr(system, refusal.value))
 
 
 def _code(request_msg_type: int, code: int, text: str | None, context: Context) -> Answer:

@@ -97,6 +97,8 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_SUSPEND: job_control.suspend,
     MessageType.REQUEST_JOB_NOTIFY: _not_supported,
     MessageType.REQUEST_UPDATE_NODE: admin.update_node,
+    MessageType.REQUEST_CREATE_NODE: admin.create_nodes,
+    MessageType.REQUEST_DELETE_NODE: admin.delete_nodes,
     MessageType.REQUEST_CREATE_PARTITION: admin.create_partition,
     MessageType.REQUEST_UPDATE_PARTITION: admin.update_partition,
     MessageType.REQUEST_DELETE_PARTITION: admin.delete_partition,

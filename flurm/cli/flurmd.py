@@ -35,9 +35,12 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option("--memory", type=click.IntRange(1), metavar="MIB", help="Memory to register, in MiB.")
 @click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file.")
 @click.option("--log-level", type=click.Choice(_LEVELS), help="What to log (default: info).")
+@click.option("-Z", "--dynamic", is_flag=True, help="Join as a node that no configuration names.")
+@click.option("--conf", default="", metavar="LINE", help="What a dynamic node is, e.g. 'Feature=x Weight=7'.")
 @click.option("--replace", is_flag=True, help="Stop a flurmd that serves the same spool and take over its jobs.")
 def main(
     config_path: str | None, foreground: bool, bind: str, log_file: str | None, log_level: str | None, replace: bool,
+    dynamic: bool, conf: str,
     **given: Any,
 ) -> None:  # fmt: skip
     """Serve this host as a node of a FLURM or Slurm cluster.
@@ -45,6 +48,8 @@ def main(
     SIGTERM stops the daemon and leaves its jobs running; the next flurmd with the same spool takes them up again.
     SIGHUP has it read its configuration again.
     """
+    if conf and not dynamic:
+        raise click.UsageError("--conf says what a dynamic node is: it needs -Z")
     path = config_path or find_file()
     overrides = _overrides(given)
 
@@ -59,7 +64,9 @@ def main(
         if log_file is not None:
             _log_to(Path(log_file))
         logs.configure(log_level or config.log_level)
-        daemon = NodeDaemon(read_config, bind=bind, log_file=log_file, replace=replace)
+        daemon = NodeDaemon(
+            read_config, bind=bind, log_file=log_file, replace=replace, joins_with=conf if dynamic else None
+        )
         _run(daemon)
     except SpoolHeldError as held:
         click.echo(f"flurmd: {held}", err=True)

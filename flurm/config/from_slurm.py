@@ -71,6 +71,19 @@ def interpret(conf: SlurmConf, machine: Machine, warnings: list[str]) -> Site:
     return Site(found, controllers, site_nodes, _partitions(conf, site_nodes))
 
 
+def node_line(text: str, default_port: int, **usual: object) -> tuple[NodeConfig, ...]:
+    """Return the nodes of one line NodeName=..., as administrators and dynamic nodes send it.
+
+    usual: attributes of NodeConfig for what the line leaves out. Raises ConfigError, ValueError.
+    """
+    if "\n" in text or not text.lower().startswith("nodename="):
+        raise ConfigError("expected one line that begins with NodeName=", value=text[:80])
+    conf = slurm_conf.parse(text, "node line")
+    if conf.settings or len(conf.nodes) != 1:
+        raise ConfigError("expected the names of nodes", value=text[:80])
+    return _nodes(conf, default_port, [], usual)
+
+
 def share_of(given: Mapping[str, object], number: int, count: int) -> dict[str, object]:
     """Return what the number-th of count nodes gets of addresses and names that were given as host lists.
 
@@ -182,10 +195,12 @@ def _expanded(setting: Setting, text: str | None = None) -> list[str]:
         raise setting.wrong(str(wrong)) from None
 
 
-def _nodes(conf: SlurmConf, default_port: int, warnings: list[str]) -> tuple[NodeConfig, ...]:
+def _nodes(
+    conf: SlurmConf, default_port: int, warnings: list[str], usual: Mapping[str, object] | None = None
+) -> tuple[NodeConfig, ...]:
     found: dict[str, NodeConfig] = {}
     for record in conf.nodes:
-        given = _values(record, settings.NODE, _PER_HOST)
+        given = {**(usual or {}), **_values(record, settings.NODE, _PER_HOST)}
         names = _expanded(record.name)
         for number, name in enumerate(names):
             if name in found:
@@ -202,15 +217,22 @@ def _nodes(conf: SlurmConf, default_port: int, warnings: list[str]) -> tuple[Nod
 
 def _partitions(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> tuple[PartitionConfig, ...]:
     sets = _node_sets(conf, known)
+    by_feature = {
+        record.name.value: each.value for record in conf.node_sets if (each := record.settings.get("Feature"))
+    }
     found: dict[str, PartitionConfig] = {}
     for record in conf.partitions:
         given = _values(record, settings.PARTITION)
         given |= _old_priority(record)
         members, everyone = _members(record, known, sets)
+        listed = strings(record.settings["Nodes"].value) if "Nodes" in record.settings else ()
+        features = tuple(by_feature[part] for part in listed if part in by_feature)
         for name in strings(record.name.value):
             if name in found:
                 raise record.name.wrong(f"{name} is there twice")
-            found[name] = PartitionConfig(name=name, nodes=members, all_nodes=everyone, **given)
+            found[name] = PartitionConfig(
+                name=name, nodes=members, all_nodes=everyone, dynamic_features=features, **given
+            )
     default = next((each.name for each in reversed(found.values()) if each.default), None)
     return tuple(msgspec.structs.replace(each, default=each.name == default) for each in found.values())
 

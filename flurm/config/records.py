@@ -48,7 +48,7 @@ class PartitionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One partition, with Slurm's defaults. Times in minutes unless told otherwise; None is no limit, or all.
 
     nodes holds expanded names in the order written; all_nodes tells that every node belongs, also those that
-    register later. allow_* and alloc_nodes are None where everyone may.
+    register later; dynamic_features that those do which then have one of these (a node set by feature). allow_* and alloc_nodes are None where everyone may.
     """
 
     name: str
@@ -71,6 +71,7 @@ class PartitionConfig(msgspec.Struct, frozen=True, kw_only=True):
     disable_root_jobs: bool = False
     exclusive_topo: bool = False
     exclusive_user: bool = False
+    dynamic_features: tuple[str, ...] = ()
     features_required: tuple[str, ...] = ()
     grace_time: int = 0
     hidden: bool = False
@@ -232,6 +233,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.cred_type is not None:
             return self.cred_type == "slurm"
         return self.auth_type == "slurm" and self.slurm_conf is None
+
+    @property
+    def max_node_count(self) -> int:
+        """Most nodes, dynamic ones included (MaxNodeCount).
+
+        Where nothing is said: with a slurm.conf those that it names, as in Slurm; without one 65536.
+        """
+        given = self.slurm.get("MaxNodeCount", "")
+        if given.isdigit():
+            return max(int(given), len(self.nodes))
+        return len(self.nodes) if self.slurm_conf is not None else 65536
 
     @property
     def default_partition(self) -> str | None:

@@ -115,7 +115,7 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         "kill_on_bad_exit": int(config.kill_on_bad_exit), "kill_wait": config.kill_wait,
         "max_array_sz": config.max_array_size, "max_batch_requeue": config.max_batch_requeue,
         "max_job_cnt": config.max_job_count, "max_job_id": config.max_job_id,
-        "max_node_cnt": _number(config.slurm.get("MaxNodeCount"), len(config.nodes)),
+        "max_node_cnt": config.max_node_count,
         "max_step_cnt": config.max_step_count, "max_tasks_per_node": config.max_tasks_per_node,
         "min_job_age": config.min_job_age, "msg_timeout": config.message_timeout, "tcp_timeout": config.tcp_timeout,
         "over_time_limit": 0xFFFF if config.over_time_limit is None else config.over_time_limit,

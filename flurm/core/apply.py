@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from flurm.core import answers, configuration, control, lifecycle, nodes, partitions, submission
+from flurm.core import answers, configuration, control, dynamic_nodes, lifecycle, nodes, partitions, submission
 from flurm.core import commands as c
 from flurm.core.effects import Rejected, RuleFailed
 from flurm.core.enums import Refusal
@@ -40,6 +40,8 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
     c.NodesResponded: nodes.responded,
     c.NodesMissing: nodes.missing,
     c.UpdateNode: nodes.update,
+    c.CreateNodes: dynamic_nodes.create,
+    c.DeleteNodes: dynamic_nodes.delete,
     c.CreatePartition: partitions.create,
     c.UpdatePartition: partitions.update,
     c.DeletePartition: partitions.delete,

@@ -113,6 +113,8 @@ class ApplyPlan(Command, frozen=True):
 
     starts: tuple[Start, ...] = ()
     outlooks: tuple[Outlook, ...] = ()
+    shape_version: int | None = None
+    """Of the cluster that was planned on: where nodes have changed since, the plan's node numbers mean nothing."""
 
 
 class LaunchDone(Command, frozen=True):
@@ -174,6 +176,8 @@ class RegisterNode(Command, frozen=True):
     startup: bool = False
     drain_reason: str | None = None
     """Where the daemon says that its node had better run no job: why."""
+    joins: Node | None = None
+    """Where the daemon wants to be a node without being configured (`slurmd -Z`): what it says it is."""
 
 
 class NodesResponded(Command, frozen=True):
@@ -200,6 +204,20 @@ class UpdateNode(Command, frozen=True):
     reason: str | None = None
     changes: dict[str, object] = {}
     """Node fields by name."""
+
+
+class CreateNodes(Command, frozen=True):
+    """An administrator declares nodes at run time (`scontrol create nodename=`). Reply: Done or Rejected."""
+
+    user_id: int
+    nodes: tuple[Node, ...]
+
+
+class DeleteNodes(Command, frozen=True):
+    """Forget nodes that no job uses. Reply: Done, or Rejected where some stay; those that can go do all the same."""
+
+    user_id: int
+    names: str
 
 
 class CreatePartition(Command, frozen=True):
@@ -251,8 +269,8 @@ class Configure(Command, frozen=True):
 
 AnyCommand = (
     SubmitJob | UpdateJob | KillJob | KillJobs | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
-    | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreatePartition
-    | UpdatePartition | DeletePartition | CloseQueue | OpenQueue | Configure
+    | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreateNodes
+    | DeleteNodes | CreatePartition | UpdatePartition | DeletePartition | CloseQueue | OpenQueue | Configure
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,13 +1,14 @@
-"""Applying the configuration: nodes and partitions appear, change and go; what administrators changed stays."""
+"""Applying the configuration: nodes and partitions appear, change and go; what administrators changed stays, and so do
+nodes that joined without being configured."""
 
 from immutables import Map
 
 from flurm.core import nodes as node_rules
 from flurm.core.commands import Configure
 from flurm.core.effects import Effect, PingNodes, ScheduleSoon
-from flurm.core.enums import NodeFlag, NodeState
+from flurm.core.enums import NodeFlag
+from flurm.core.numbering import is_dynamic, members, renumbered
 from flurm.core.outcome import Outcome
-from flurm.core.partitions import resolve_nodes
 from flurm.core.records import Cluster, Node, Partition
 
 _CONFIGURED = (
@@ -45,33 +46,13 @@ def _drop_nodes(cluster: Cluster, command: Configure) -> tuple[Cluster, tuple[Ef
     effects: list[Effect] = []
     for name in cluster.node_order:
         node = cluster.nodes[name]
-        if name in wanted or node.state is NodeState.FUTURE or node.flags & NodeFlag.DYNAMIC_NORM:
+        if name in wanted or is_dynamic(node):
             continue
         cluster, lost = node_rules.set_down(cluster, node, "removed from the configuration", 0, command.now_s)
         effects.extend(lost)
-    return _renumbered(cluster, [node.name for node in command.nodes]), tuple(effects)
-
-
-def _renumbered(cluster: Cluster, names: list[str]) -> Cluster:
-    """Order nodes as configured; allocations and masks follow."""
-    order = tuple(names)
-    if order[: len(cluster.node_order)] == cluster.node_order:
-        return cluster.with_(node_order=order)
-    new_index = {name: i for i, name in enumerate(order)}
-    moves = {old: new_index[name] for old, name in enumerate(cluster.node_order) if name in new_index}
-
-    def moved(mask: int) -> int:
-        return sum(1 << new for old, new in moves.items() if mask >> old & 1)
-
-    jobs = cluster.jobs
-    for job_id, job in list(cluster.jobs.items()):
-        changes: dict[str, object] = {"planned_nodes": moved(job.planned_nodes), "completing": moved(job.completing)}
-        if job.allocation is not None:
-            shares = tuple(s.with_(node=moves[s.node]) for s in job.allocation.shares if s.node in moves)
-            changes["allocation"] = job.allocation.with_(shares=tuple(sorted(shares, key=lambda s: s.node)))
-        jobs = jobs.set(job_id, job.with_(**changes))
-    kept = Map({name: node.with_(index=new_index[name]) for name, node in cluster.nodes.items() if name in new_index})
-    return cluster.with_(jobs=jobs, nodes=kept, node_order=order)
+    configured = [node.name for node in command.nodes]
+    joined = [name for name in cluster.node_order if name not in wanted and is_dynamic(cluster.nodes[name])]
+    return renumbered(cluster, configured + joined), tuple(effects)
 
 
 def _put_configured(cluster: Cluster, node: Node, changed: bool) -> Cluster:
@@ -80,6 +61,8 @@ def _put_configured(cluster: Cluster, node: Node, changed: bool) -> Cluster:
     if known is None:
         return cluster.with_(nodes=cluster.nodes.set(node.name, node.with_(index=index)))
     known = known.with_(index=index)
+    if is_dynamic(known):  # the configuration names it now
+        known, changed = known.with_(flags=known.flags & ~NodeFlag.DYNAMIC_NORM, declared=None), True
     if changed:
         known = known.with_(**{name: getattr(node, name) for name in _CONFIGURED})
     return cluster.with_(nodes=cluster.nodes.set(node.name, known))
@@ -89,6 +72,5 @@ def _put_partition(cluster: Cluster, partition: Partition) -> Cluster:
     known = cluster.partitions.get(partition.name)
     if known is not None:
         partition = known
-    mask = resolve_nodes(cluster, partition.nodes)
-    stored = partition.with_(node_mask=mask or 0)
+    stored = partition.with_(node_mask=members(cluster, partition))
     return cluster.with_(partitions=cluster.partitions.set(partition.name, stored))

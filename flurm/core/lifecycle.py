@@ -54,6 +54,8 @@ def next_state(state: JobState, event: str) -> JobState:
 
 def apply_plan(cluster: Cluster, command: ApplyPlan) -> Outcome:
     """Start what the scheduler decided, as far as it still fits, and note why the others wait."""
+    if command.shape_version not in (None, cluster.shape_version):
+        return Outcome(cluster, effects=(ScheduleSoon(),))
     effects: list[Effect] = []
     changed = False
     for start in command.starts:

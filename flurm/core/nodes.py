@@ -1,10 +1,11 @@
 """The rules of nodes: registration, silence, draining, and what happens to the jobs on a node that is lost."""
 
-from flurm.core import lifecycle
+from flurm.core import dynamic_nodes, lifecycle
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
 from flurm.core.names import BadNodeList, expand
+from flurm.core.numbering import with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Job, Node
 from flurm.core.submission import waiting_reason
@@ -20,11 +21,12 @@ def register(cluster: Cluster, command: RegisterNode) -> Outcome:
     A node that was set down and still runs jobs that it lost stays down until it is clean of them: a job that was put
     back in the queue must not meet its former self there.
     """
-    node = cluster.nodes.get(command.name)
-    if node is None:
-        return rejected(cluster, Refusal.INVALID_NODE_NAME)
-    before = node
-    node = node.with_(facts=command.facts, flags=node.flags & ~NodeFlag.NO_RESPOND)
+    joined = dynamic_nodes.join(cluster, command.joins, command.now_s) if command.joins is not None else cluster
+    node = joined.nodes.get(command.name) if joined is not None else None
+    if joined is None or node is None:
+        return rejected(cluster, Refusal.NO_SUCH_NODE)
+    before, cluster = cluster.nodes.get(command.name), joined
+    node = node.with_(facts=command.facts, flags=node.flags & ~(NodeFlag.NO_RESPOND | NodeFlag.POWERED_DOWN))
     fault = _fault(node, command)
     if fault is not None:
         node = node.with_(
@@ -189,7 +191,7 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
             cluster, more = changed
             effects.extend(more)
     if command.changes:
-        cluster = cluster.with_(shape_version=cluster.shape_version + 1)
+        cluster = with_members(cluster, command.now_s)
     return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
 
 

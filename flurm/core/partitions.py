@@ -4,6 +4,7 @@ from flurm.core.commands import CreatePartition, DeletePartition, UpdatePartitio
 from flurm.core.effects import ScheduleSoon
 from flurm.core.enums import Refusal
 from flurm.core.names import BadNodeList, expand
+from flurm.core.numbering import members
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Partition
 
@@ -64,5 +65,5 @@ def _stored(cluster: Cluster, partition: Partition, now_s: int) -> Outcome:
         for other in list(table.values()):
             if other.is_default and other.name != partition.name:
                 table = table.set(other.name, other.with_(is_default=False))
-    table = table.set(partition.name, partition.with_(node_mask=mask))
+    table = table.set(partition.name, partition.with_(node_mask=mask | members(cluster, partition)))
     return Outcome(cluster.with_(partitions=table, partitions_changed_s=now_s), effects=(ScheduleSoon(),))

@@ -314,6 +314,8 @@ class Node(Record, frozen=True):
     gres: str | None = None
     comment: str | None = None
     extra: str | None = None
+    declared: str | None = None
+    """The line with which a dynamic node joined, or was created; None: the configuration names it."""
     state: NodeState = NodeState.UNKNOWN
     flags: NodeFlag = NodeFlag.NONE
     reason: str | None = None
@@ -337,7 +339,8 @@ class Node(Record, frozen=True):
     @property
     def is_up(self) -> bool:
         """Whether it answers and may run jobs."""
-        return self.state is NodeState.IDLE and not self.flags & (NodeFlag.NO_RESPOND | NodeFlag.FAIL)
+        away = NodeFlag.NO_RESPOND | NodeFlag.FAIL | NodeFlag.POWERED_DOWN
+        return self.state is NodeState.IDLE and not self.flags & away
 
     @property
     def is_schedulable(self) -> bool:
@@ -394,6 +397,8 @@ class Partition(Record, frozen=True):
     billing_weights: str | None = None
     max_jobs_per_user: int | None = None
     features_required: tuple[str, ...] = ()
+    dynamic_features: tuple[str, ...] = ()
+    """Dynamic nodes with one of these features belong to it as well (NodeSet=... Feature=...)."""
 
 
 class Settings(Record, frozen=True):
@@ -405,6 +410,8 @@ class Settings(Record, frozen=True):
     max_job_id: int = 0x03FF0000
     max_job_count: int = 100_000
     max_array_size: int = 1001
+    max_node_count: int = 0
+    """Most nodes, dynamic ones included; 0: no more than are configured."""
     min_job_age_s: int = 300
     kill_wait_s: int = 30
     requeue_delay_s: int = 121

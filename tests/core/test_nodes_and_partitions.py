@@ -105,7 +105,7 @@ def test_a_node_with_less_than_configured_is_drained_until_it_has_it():
 
 
 def test_an_unknown_node_cannot_register():
-    assert code(World().register("stranger")) is Refusal.INVALID_NODE_NAME
+    assert code(World().register("stranger")) is Refusal.NO_SUCH_NODE
 
 
 def test_registration_takes_up_what_was_not_sent_and_ends_what_nobody_wants():
