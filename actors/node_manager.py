@@ -2,7 +2,8 @@
 
 Calls    "status" -> dict
 Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) and TookCharge from the state manager
-         NodeRequest(RegisterNode | UpdateNode | CreateNodes | DeleteNodes) from the job manager, answered when it is committed
+         NodeRequest(RegisterNode | UpdateNode | CreateNodes | DeleteNodes) from the job manager, answered when it
+         is committed
 Infos    Sent(...) from the agents; its own timers
 Effects  RPCs to node daemons, by a bounded pool of agents; commands to consensus
 Errors   a node that does not answer is a fact, not an error; an exception is a bug and crashes the process

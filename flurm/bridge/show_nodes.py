@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flurm.bridge.resources import tres_text
 from flurm.core.enums import NodeState
+from flurm.core.numbering import is_dynamic
 from flurm.core.records import UNLIMITED, Cluster, Node
 from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, ShowFlag
 from protocol.messages import ExtSensorsData, NodeInfo, NodeInfoResponse, SelectNodeInfo
@@ -39,11 +40,23 @@ def nodes_response(cluster: Cluster, version: int, show_flags: int, now_s: int, 
     count = len(cluster.node_order)
     infos: list[NodeInfo | None] = []
     for node in cluster.nodes_in((1 << count) - 1):
-        if not hidden >> node.index & 1:
+        if node.state is NodeState.FUTURE and is_dynamic(node) and not show_flags & ShowFlag.FUTURE:
+            infos.append(_nameless(node))
+        elif not hidden >> node.index & 1:
             infos.append(node_info(node, loads(node.name), show_flags))
         elif version >= Version.V24_11:
             infos.append(None)
     return NodeInfoResponse(len(infos), now_s, infos, Bits(count, hidden))
+
+
+def _nameless(node: Node) -> NodeInfo:
+    """What stands in the place of a node that clients are not to show: partitions name nodes by their place."""
+    return NodeInfo(
+        node_state=state_word(node),
+        next_state=NO_VAL,
+        ext_sensors=_NO_SENSORS,
+        select_nodeinfo=SelectNodeInfo(SELECT_CONS_TRES, 0, 0, None, 0.0),
+    )
 
 
 def one_node_response(

@@ -48,7 +48,8 @@ class PartitionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One partition, with Slurm's defaults. Times in minutes unless told otherwise; None is no limit, or all.
 
     nodes holds expanded names in the order written; all_nodes tells that every node belongs, also those that
-    register later; dynamic_features that those do which then have one of these (a node set by feature). allow_* and alloc_nodes are None where everyone may.
+    register later; dynamic_features that those do which then have one of these (a node set by feature). allow_* and
+    alloc_nodes are None where everyone may.
     """
 
     name: str

@@ -36,6 +36,8 @@ def render_slurm_conf(config: Config, *, for_client: bool = True) -> str:
         if key not in ("ClusterName", "SlurmctldHost", *_OLD_HOST_KEYS) and value is not None:
             lines += [_line(key, each) for each in ([value] if not isinstance(value, list) else value)]
     lines += [_node_line(each) for each in config.nodes]
+    features = dict.fromkeys(each for part in config.partitions for each in part.dynamic_features)
+    lines += [_node_set(each) for each in features]
     lines += [_partition_line(each) for each in config.partitions]
     return "\n".join(lines) + "\n"
 
@@ -123,6 +125,16 @@ def _node_line(node: NodeConfig) -> str:
     })  # fmt: skip
 
 
+def _node_set(feature: str) -> str:
+    return f"NodeSet=feature_{feature} Feature={feature}"
+
+
+def _members(part: PartitionConfig) -> str:
+    """The nodes that there are, and the node sets by which those belong that join later."""
+    sets = [f"feature_{feature}" for feature in part.dynamic_features]
+    return ",".join([fold(part.nodes), *sets] if part.nodes else sets)
+
+
 def _partition_line(part: PartitionConfig) -> str:
     def unless(value: object, usual: object) -> object:
         return None if value == usual else value
@@ -131,7 +143,7 @@ def _partition_line(part: PartitionConfig) -> str:
         return "YES" if value else None
 
     return _join(f"PartitionName={part.name}", {
-        "Nodes": "ALL" if part.all_nodes else fold(part.nodes),
+        "Nodes": "ALL" if part.all_nodes else _members(part),
         "Default": yes(part.default),
         "MaxTime": "UNLIMITED" if part.max_time is None else part.max_time,
         "DefaultTime": part.default_time,
