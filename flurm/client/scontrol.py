@@ -124,6 +124,32 @@ def _update(words: list[str], controller: Callable[[], Controller]) -> int:
     return _simple(controller(), kind, record, "slurm_update error")
 
 
+def _create(words: list[str], controller: Callable[[], Controller]) -> int:
+    """create nodename=...: the words go to the controller as one line."""
+    if not words or not words[0].lower().startswith("nodename="):
+        raise CommandError(f"scontrol: error: Invalid creation entity: {' '.join(words[:1])}")
+    record = NodeUpdate(extra=" ".join(words))
+    return _nodes(controller(), MessageType.REQUEST_CREATE_NODE, record, "Error creating the node(s)")
+
+
+def _delete(words: list[str], controller: Callable[[], Controller]) -> int:
+    """delete nodename=..."""
+    key, _, names = words[0].partition("=") if words else ("", "", "")
+    if key.lower() != "nodename":
+        raise CommandError(f"scontrol: error: Invalid deletion entity: {' '.join(words[:1])}")
+    record = NodeUpdate(node_names=names)
+    return _nodes(controller(), MessageType.REQUEST_DELETE_NODE, record, f"delete_node {words[0]}")
+
+
+def _nodes(controller: Controller, msg_type: MessageType, record: NodeUpdate, failure: str) -> int:
+    try:
+        controller.ask(msg_type, record)
+    except Refused as error:
+        said = f"scontrol: error: {error.message}\n" if error.message else ""
+        raise CommandError(f"{said}{failure}: {error}") from error
+    return 0
+
+
 def _shifted(job_id: str, shift: int, controller: Controller) -> int:
     try:
         number = int(job_id.partition("_")[0])
@@ -136,6 +162,8 @@ def _shifted(job_id: str, shift: int, controller: Controller) -> int:
 
 
 _COMMANDS: dict[str, Callable[[list[str], Callable[[], Controller]], int]] = {
+    "create": _create,
+    "delete": _delete,
     "ping": ping,
     "reconfig": _reconfigure,
     "reconfigure": _reconfigure,

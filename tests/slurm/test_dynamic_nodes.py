@@ -16,7 +16,7 @@ from tests.slurm.test_clients import why_not
 
 pytestmark = pytest.mark.slurm
 
-DYNAMIC = "MaxNodeCount=6\nTreeWidth=65533\nNodeSet=late Feature=x\nPartitionName=late Nodes=late\n"
+DYNAMIC = "MaxNodeCount=8\nTreeWidth=65533\nNodeSet=late Feature=x\nPartitionName=late Nodes=late\n"
 """Without a wide tree slurmd 22.05 refuses to be dynamic."""
 
 
