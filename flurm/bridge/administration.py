@@ -118,13 +118,17 @@ def create_nodes(record: wire.NodeUpdate, context: Context) -> Mapped:
     if refusal is not None:
         return refusal
     line = record.extra or ""
+    only = Rejected(
+        Refusal.INVALID_NODE_STATE, "Only State=FUTURE and State=CLOUD allowed for nodes created by scontrol"
+    )
     try:
         found = node_line(line, context.config.slurmd_port)
-    except (ConfigError, ValueError):
+    except (ConfigError, ValueError) as error:
+        if isinstance(error, ConfigError) and error.key == "State":
+            return only
         return Rejected(Refusal.UNSPECIFIED, f"Failed to parse nodeline '{line[:200]}'")
     if any(each.state.upper() not in ("FUTURE", "CLOUD") for each in found):
-        text = "Only State=FUTURE and State=CLOUD allowed for nodes created by scontrol"
-        return Rejected(Refusal.INVALID_NODE_STATE, text)
+        return only
     nodes = tuple(_created(each, context.now_s) for each in found)
     return for_jobs(CreateNodes(now_s=context.now_s, user_id=context.uid, nodes=nodes))
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.faults.controllers import PROGRAMS, Controllers, why_not
 from tests.slurm.sandbox import CLUSTER_DIR, MUNGE_KEY
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+    pytest.mark.skipif(not os.environ.get("FLURM_THOROUGH"), reason="twenty seconds: FLURM_THOROUGH=1 has them"),
+]
 
 
 def start_guest(cluster: Controllers, *more: str) -> None:

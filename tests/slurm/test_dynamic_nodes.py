@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.slurm.flurm_cluster import start_flurm
+from tests.slurm.flurm_cluster import PROGRAMS, start_flurm
 from tests.slurm.real_slurmd import await_job, await_node, await_text, submit
 from tests.slurm.sandbox import CLUSTER_DIR, Sandbox
 from tests.slurm.slurm_conf import slurm_conf
@@ -99,3 +99,16 @@ def test_scontrol_creates_nodes_and_says_why_it_does_not(sandbox: Sandbox) -> No
         "scontrol: error: failed to delete nodes nope\ndelete_node nodename=nope: Invalid node name specified\n"
     )
     assert said("delete nodename=c1,f1") == ""
+
+
+def test_flurms_own_scontrol_says_what_slurms_does(sandbox: Sandbox) -> None:
+    for words in (
+        "delete nodename=nope",
+        "delete nodename=",
+        "create nodename=g1 cpus=2",
+        "create nodename=n1 state=future",
+    ):
+        slurms = sandbox.run(f"scontrol {words}")
+        own = sandbox.run(f"FLURM_CONF={CLUSTER_DIR}/flurm.toml {PROGRAMS / 'flurm'} scontrol {words}")
+        assert (own.exit, own.stdout, own.stderr) == (slurms.exit, slurms.stdout, slurms.stderr)
+        assert own.exit == 1
