@@ -2,6 +2,7 @@
 
 Or, for the costs behind a figure, FLURM alone under one kind of load and a sampling profiler:
 python -m bench --profile submit|ping|jobs|short
+Or one controller and three, and one that has many jobs: python -m bench --members
 Or what messages cost to pack and to unpack, which needs none of the following: python -m bench --wire
 
 Needs root (the clusters live in namespaces of their own), Slurm's and MUNGE's daemons, libslurm and a C compiler.
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import load, profile, report, wire
+from bench import load, members, profile, report, wire
 from bench.compare import compare
 from bench.measures import FULL, QUICK
 from bench.sides import Flurm, Side, Slurm
@@ -71,6 +72,9 @@ def _run(arguments: argparse.Namespace, directory: Path) -> int:
         shown = {"rows": arguments.rows, "raw": arguments.raw, "process": arguments.process}
         print(profile.profile(arguments.profile, directory, progress, **shown))
         return 0
+    if arguments.members:
+        print(members.measure(directory, load.build(directory), arguments.quick, progress))
+        return 0
     sizes = QUICK if arguments.quick else FULL
     seen = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
     if arguments.json != "-":
@@ -92,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "--directory", default="/var/tmp", help="where the clusters keep their state (default: %(default)s)"
     )
     parser.add_argument("--wire", action="store_true", help="CPU time of packing and unpacking messages instead")
+    parser.add_argument("--members", action="store_true", help="one controller and three of them instead")
     parser.add_argument("--profile", choices=profile.LOADS, help="profile FLURM under one load instead")
     parser.add_argument("--rows", type=int, default=15, help="how many costs a profile shows (default: %(default)s)")
     parser.add_argument(

@@ -23,6 +23,9 @@ def hear(me: Member, leader: str) -> None:
     assert me.role is not Role.LEADER, f"{leader} and {me.member} both lead in term {me.term}"
     if me.role is not Role.FOLLOWER or me.leader != leader or me.ballot is not None:
         me.follow(leader)
+        me.longest_silence_ms = 0
+    elif me.heard_ms is not None:
+        me.longest_silence_ms = max(me.longest_silence_ms, me.now_ms - me.heard_ms)
     me.heard_ms = me.now_ms
     me.arm_election()
 

@@ -135,6 +135,8 @@ class Member:
         self.ballot: Ballot | None = None
         self.election_due_ms: int | None = None
         self.heard_ms: int | None = None
+        self.longest_silence_ms = 0
+        """Between two messages of the leader that is followed now: how late its heartbeats have been."""
         self.state_lags = False
         self.following = Following(0)
         self.progress: dict[str, Progress] = {}

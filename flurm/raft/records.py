@@ -98,4 +98,6 @@ class Status(msgspec.Struct, frozen=True):
     configuration: Configuration = Configuration()
     snapshot_index: int = 0
     progress: dict[str, MemberStatus] = {}
+    longest_silence_ms: int = 0
+    """At a follower: the longest time between two messages of the present leader."""
     """On a leader, of every other member."""

@@ -98,6 +98,7 @@ class RaftServer(Member):
                 name: MemberStatus(p.match_index, p.next_index, p.phase.value, self.now_ms - p.heard_ms)
                 for name, p in self.progress.items()
             },
+            longest_silence_ms=self.longest_silence_ms,
         )
 
     @property

@@ -130,6 +130,9 @@ def _consensus(terms: dict[str, Any]) -> Iterator[Metric]:
     yield CounterMetricFamily("flurm_consensus_commits", "Committed log entries", status.commit_index)
     leads = int(status.role.value == "leader")
     yield GaugeMetricFamily("flurm_consensus_is_leader", "Whether this controller leads", leads)
+    silence_s = status.longest_silence_ms / 1000
+    what = "Longest time between two messages of the leader that is followed"
+    yield GaugeMetricFamily("flurm_consensus_longest_silence_seconds", what, silence_s)
 
 
 def _tree(system: Any) -> Iterator[Metric]:

@@ -51,6 +51,7 @@ DOCUMENTED_METRICS = {
     "flurm_consensus_term": "gauge",
     "flurm_consensus_commits": "counter",
     "flurm_consensus_is_leader": "gauge",
+    "flurm_consensus_longest_silence_seconds": "gauge",
 }
 
 

@@ -126,6 +126,15 @@ def test_a_member_whose_state_is_not_there_yet_lets_the_others_stand_first_and_s
     assert {to for to, _ in sends(server.handle(Tick(1_902)))} == {"b", "c"}, "the wait is as long as others' again"
 
 
+def test_a_follower_knows_how_late_the_heartbeats_of_its_leader_have_been():
+    server = member()
+    for leader, term, at_ms in [("b", 1, 1_010), ("b", 1, 1_060), ("b", 1, 1_190), ("b", 1, 1_240)]:
+        server.handle(Received(AppendEntries(leader, term, 0, 0)), at_ms)
+    assert server.status().longest_silence_ms == 130
+    server.handle(Received(AppendEntries("c", 2, 0, 0)), 1_290)
+    assert server.status().longest_silence_ms == 0, "of another leader nothing is known yet"
+
+
 def test_a_member_that_was_cut_off_comes_back_without_raising_the_term():
     cluster = Cluster("abc")
     cluster.elect("a")
