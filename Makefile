@@ -57,9 +57,10 @@ otp: $(READY) ## the process runtime beside bare pykka, and 10,000 random trees 
 	$(PY) -m bench.otp
 	FLURM_MODEL_RUNS=10000 $(PY) -m pytest tests/otp/test_model.py
 
-bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; then what packing and unpacking messages costs
+bench: $(READY) slurm ## FLURM and Debian's slurmctld side by side, as ratios; what messages cost; one controller and three
 	$(PY) -m bench
 	$(PY) -m bench --wire
+	$(PY) -m bench --members
 
 failover: $(READY) slurm ## kill -9 of the leading controller twenty times under load, gaps measured; cut lines; members that come and go
 	FLURM_KILLS=20 FLURM_AWAY=50000 FLURM_THOROUGH=1 $(PY) -m pytest -s --timeout 1200 tests/faults/test_failover.py tests/faults/test_partitions.py tests/faults/test_members.py

@@ -139,7 +139,7 @@ class Members(Side):
         """There is no node to wait for."""
 
     def _await_answer(self) -> None:
-        self.await_that("it is up", lambda: self.run("squeue -h -j 1").stderr.count("error") == 0 and self._all_up())
+        self.await_that("all answer", lambda: self.run("sinfo -h").exit == 0 and self._all_up())
 
     def _all_up(self) -> bool:
         return self.run("scontrol ping").stdout.count("UP") == len(self.names)

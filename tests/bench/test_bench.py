@@ -120,3 +120,15 @@ def test_a_short_run_measures_both_sides(tmp_path):
         assert row["verdict"] is None, f"a short run judges nothing: {what}"
         if not what.startswith("memory"):
             assert row["slurmctld"] > 0 and row["flurm"] > 0, what
+
+
+@pytest.mark.slurm
+@pytest.mark.skipif(bool(LACKING), reason=f"needs {', '.join(LACKING)}")
+@pytest.mark.skipif(not os.environ.get("FLURM_THOROUGH"), reason="takes half a minute: FLURM_THOROUGH=1 runs it")
+def test_a_short_run_measures_one_controller_and_three_and_one_with_many_jobs(capsys):
+    assert bench.main(["--members", "--quick"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    measured = {(line[0], line[1]): float(line[2]) for line in lines if len(line) == 5 and line[0] in "13"}
+    assert measured.keys() == {(members, clients) for members in "13" for clients in ("1", "8", "64")}
+    assert all(rate > 0 for rate in measured.values())
+    assert any(line[:3] == ["heard", "nothing,", "heartbeats"] for line in lines)
