@@ -19,7 +19,7 @@ from itertools import chain, product
 
 __all__ = [
     "LONGEST_NAME", "MAX_HOSTS", "HostlistError", "contains", "count", "difference", "expand", "fold", "fold_sorted",
-    "intersect",
+    "in_order", "intersect",
 ]  # fmt: skip
 
 MAX_HOSTS = 1 << 20
@@ -103,13 +103,18 @@ def fold_sorted(names: Iterable[str]) -> str:
 
     Numbers inside a name count as numbers (`r2n1` before `r10n1`), those with a leading zero come first.
     """
+    return fold(in_order(names))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The names in the order of `fold_sorted`, which is also the one in which Slurm numbers its nodes."""
     by_stem: dict[str, list[str]] = {}
     for name in names:
         by_stem.setdefault(name.rstrip(_DIGITS), []).append(name)
     for same in by_stem.values():
         same.sort()
         same.sort(key=len)
-    return fold(chain.from_iterable(by_stem[stem] for stem in sorted(by_stem, key=_natural)))
+    return list(chain.from_iterable(by_stem[stem] for stem in sorted(by_stem, key=_natural)))
 
 
 class _Expression:

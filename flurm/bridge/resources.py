@@ -1,6 +1,7 @@
 """Resources as clients read them: TRES text, CPU groups, and the `job_resources` part of a job's record.
 
-TRES text lists what is counted, `cpu=2,mem=200M,node=1,billing=2`; memory stands in the largest unit that divides it.
+TRES text lists what is counted, `cpu=2,mem=200M,node=1,billing=2`; memory stands in the largest unit
+of which it is whole halves.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _UNITS = "MGTPE"
 
 
 def memory_text(mebibytes: int) -> str:
-    """Memory as in `mem=4000M` or `mem=4G`: the largest unit without a remainder."""
-    unit = 0
-    while mebibytes and mebibytes % 1024 == 0 and unit < len(_UNITS) - 1:
-        mebibytes //= 1024
+    """Memory as in `mem=4000M`, `mem=4G` or `mem=62.50G`: the largest unit of which it is whole halves."""
+    unit, amount = 0, float(mebibytes)
+    while amount >= 1024 and amount % 512 == 0 and unit < len(_UNITS) - 1:
+        amount /= 1024
         unit += 1
-    return f"{mebibytes}{_UNITS[unit]}"
+    return f"{amount:.0f}{_UNITS[unit]}" if amount.is_integer() else f"{amount:.2f}{_UNITS[unit]}"
 
 
 def tres_text(cpus: int, memory_mib: int, nodes: int | None = None, *, billing: bool = True) -> str:

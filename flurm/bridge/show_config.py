@@ -11,7 +11,7 @@ from typing import Any
 from flurm.config.records import Config
 from flurm.config.show import values
 from protocol import versions
-from protocol.messages import BuildInfoResponse, ConfigKeyPair, ConfigPluginParams
+from protocol.messages import BuildInfoResponse, ConfigKeyPair, ConfigPluginParams, JobDefaults
 
 __all__ = ["build_info"]
 
@@ -24,6 +24,8 @@ def build_info(config: Config, version: int, now_s: int, *, started_s: int, next
     for single, several in _PROGRAMS:
         if isinstance(shown.get(single), list):
             shown[several] = shown.pop(single)
+    if defaults := shown.get("job_defaults_list"):
+        shown["job_defaults_list"] = [JobDefaults(**each) for each in defaults]
     record = BuildInfoResponse()
     for name in record.__struct_fields__:
         if name in shown:

@@ -78,7 +78,7 @@ def partition_info(cluster: Cluster, partition: Partition) -> PartitionInfo:
         nodes=node_list(cluster, partition.node_mask),
         node_inx=node_bits(cluster, partition.node_mask),
         billing_weights_str=partition.billing_weights,
-        tres_fmt_str=tres_text(cpus, memory_mib, len(nodes)),
+        tres_fmt_str=tres_text(cpus, memory_mib, len(nodes)) if nodes else None,
     )
 
 

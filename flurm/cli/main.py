@@ -42,6 +42,7 @@ COMMANDS = {
     "simulate": "The whole tree on simulated machines, with faults that a seed decides.",
     "wire": "Decode, check, show and record Slurm messages.",
     "cert": "Certificates with which controllers prove themselves to each other.",
+    "check-config": "Tell what is wrong with a slurm.conf, and what will differ under FLURM.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 

@@ -6,14 +6,16 @@ ConfigError.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; str() is one line, ready to be shown.
+    """A configuration that cannot be used; str() is one line, ready to be shown; a line each where several
+    things are wrong at once.
 
     file: path as given, or "overrides" or "defaults"; line: 1-based, None where unknown; key: dotted name;
-    value: as written; expected: what would be right; suggestion: the nearest right name, None where none is near.
+    value: as written; expected: what would be right; suggestion: the nearest right name, None where none is near;
+    all: each mistake by itself, in file order.
     """
 
     def __init__(
@@ -28,7 +30,26 @@ class ConfigError(Exception):
     ) -> None:
         self.expected, self.file, self.line = expected, file, line
         self.key, self.value, self.suggestion = key, value, suggestion
+        self.all: tuple[ConfigError, ...] = (self,)
         super().__init__(self._text())
+
+    @classmethod
+    def of_all(cls, errors: Sequence["ConfigError"]) -> "ConfigError":
+        """Return one error that says all of them, a line each; it has the place of the first."""
+        every = tuple(each for error in errors for each in error.all)
+        first = every[0]
+        if len(every) == 1:
+            return first
+        found = cls(
+            first.expected,
+            file=first.file,
+            line=first.line,
+            key=first.key,
+            value=first.value,
+            suggestion=first.suggestion,
+        )
+        found.all, found.args = every, ("\n".join(map(str, every)),)
+        return found
 
     def _text(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"

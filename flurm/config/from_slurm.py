@@ -5,20 +5,20 @@ text as well, so that `scontrol show config` gives it back. Nodes and partitions
 names, addresses and ports, DEFAULT records, node sets, the last default partition wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 import flurm.config.nodes as nodes
 import flurm.config.settings as settings
-import flurm.config.slurm_conf as slurm_conf
 from flurm.config.errors import ConfigError, nearest
 from flurm.config.machine import Machine
 from flurm.config.records import ControllerAddress, NodeConfig, PartitionConfig
-from flurm.config.slurm_conf import Record, Setting, SlurmConf
-from flurm.config.values import Parser, auth_alt_types, integer, one_of, port, strings
-from protocol.hostlist import expand
+from flurm.config.slurmconf import REPEATED, SLURM_CONF, Parsed, Record, Setting, parse_slurm_conf, read_slurm_conf
+from flurm.config.slurmconf.kinds import Kind
+from flurm.config.values import Parser, auth_alt_types, integer, is_unlimited, one_of, port, strings
+from protocol.hostlist import expand, in_order
 
 # Slurm keys that become something else than one attribute of the same meaning, with the flurm.toml key to use instead.
 SPECIAL_KEYS = {
@@ -50,25 +50,68 @@ class Site(msgspec.Struct):
 
 
 def read(path: str, machine: Machine, warnings: list[str]) -> Site:
-    """Read the slurm.conf at path. Raises ConfigError."""
-    return interpret(slurm_conf.read(path), machine, warnings)
+    """Read the slurm.conf at path. Raises ConfigError, which tells all that is wrong."""
+    return interpret(read_slurm_conf(path), machine, warnings)
 
 
-def interpret(conf: SlurmConf, machine: Machine, warnings: list[str]) -> Site:
+def interpret(conf: Parsed, machine: Machine, warnings: list[str]) -> Site:
     """Return what conf means on this machine; oddities that Slurm lets pass are added to warnings."""
+    warnings += conf.warnings
+    faults = Faults(conf.faults)
     last = conf.last()
     found: dict[str, Any] = dict(settings.SLURM_DEFAULTS)
     for key in settings.CLUSTER:
         if key.slurm and key.slurm in last:
-            found[key.target] = _parsed(last[key.slurm], key.parse)
-    found |= _special(last)
+            with faults:
+                found[key.target] = _parsed(last[key.slurm], key.parse)
+    with faults:
+        found |= _special(last)
     controllers = _controllers(conf, found.get("slurmctld_port", 6817))
     own = next((each for each in controllers if each.name.split(".")[0] == machine.hostname), None)
     if own is not None:
         found |= {"controller_name": own.name, "slurmctld_host": own.host}
-    site_nodes = _nodes(conf, found.get("slurmd_port", 6818), warnings)
-    found |= {"slurm_conf": conf.path, "slurm": conf.raw()}
-    return Site(found, controllers, site_nodes, _partitions(conf, site_nodes))
+    site_nodes = _nodes(conf, found.get("slurmd_port", 6818), warnings, faults)
+    usual = {"disable_root_jobs": found.get("disable_root_jobs", False)}
+    site_partitions = tuple(_settled(each, warnings) for each in _partitions(conf, site_nodes, usual, faults))
+    faults.raise_all()
+    found |= {"slurm_conf": conf.path, "slurm": raw(conf)}
+    if "cluster_name" in found:
+        found["cluster_name"] = found["cluster_name"].lower()
+    return Site(found, controllers, site_nodes, site_partitions)
+
+
+def raw(conf: Parsed) -> dict[str, str]:
+    """Return key -> text in force, of keys that may stand several times all of it, joined by commas."""
+    joined = {key: ",".join(each.value for each in conf.all_of(key)) for key in REPEATED}
+    return {key: joined.get(key, each.value) for key, each in conf.last().items()}
+
+
+def _settled(partition: PartitionConfig, warnings: list[str]) -> PartitionConfig:
+    """A partition without a default time limit that is beyond its own, which Slurm drops."""
+    limit, default = partition.max_time, partition.default_time
+    if limit is None or default is None or default <= limit:
+        return partition
+    warnings.append(f"partition {partition.name}: DefaultTime is beyond MaxTime; ignored")
+    return msgspec.structs.replace(partition, default_time=None)
+
+
+class Faults:
+    """A block that begins `with faults:` may raise ConfigError; all of them are told at the end."""
+
+    def __init__(self, found: Sequence[ConfigError]) -> None:
+        self.found = list(found)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if isinstance(error, ConfigError):
+            self.found.append(error)
+        return isinstance(error, ConfigError)
+
+    def raise_all(self) -> None:
+        """Raise what has been found, if anything."""
+        if self.found:
+            raise ConfigError.of_all(self.found)
 
 
 def node_line(text: str, default_port: int, **usual: object) -> tuple[NodeConfig, ...]:
@@ -78,10 +121,11 @@ def node_line(text: str, default_port: int, **usual: object) -> tuple[NodeConfig
     """
     if "\n" in text or not text.lower().startswith("nodename="):
         raise ConfigError("expected one line that begins with NodeName=", value=text[:80])
-    conf = slurm_conf.parse(text, "node line")
-    if conf.settings or len(conf.nodes) != 1:
+    conf = parse_slurm_conf(text, "node line").checked()
+    records = conf.records["NodeName"]
+    if conf.settings or len(records) != 1:
         raise ConfigError("expected the names of nodes", value=text[:80])
-    return _nodes(conf, default_port, [], usual)
+    return tuple(_nodes_of(records[0], default_port, [], usual))
 
 
 def share_of(given: Mapping[str, object], number: int, count: int) -> dict[str, object]:
@@ -99,9 +143,15 @@ def share_of(given: Mapping[str, object], number: int, count: int) -> dict[str, 
     return shares
 
 
-def _parsed(setting: Setting, parse: Parser) -> Any:
+def _parsed(setting: Setting, parse: Parser, kind: Kind | None = None) -> Any:
+    """Read a value; a number is taken as Slurm reads numbers."""
+    if kind is None and (key := SLURM_CONF.key(setting.key)):
+        kind = key.kind
+    number = kind is not None and kind.name in ("u16", "u32", "u64")
     try:
-        return parse(setting.value)
+        return parse(
+            kind.parse(setting.value) if number and kind and not is_unlimited(setting.value) else setting.value
+        )
     except ValueError as wrong:
         raise setting.wrong(str(wrong)) from None
 
@@ -163,7 +213,7 @@ def _auth_alt(last: Mapping[str, Setting]) -> dict[str, Any]:
     return found
 
 
-def _controllers(conf: SlurmConf, default_port: int) -> tuple[ControllerAddress, ...]:
+def _controllers(conf: Parsed, default_port: int) -> tuple[ControllerAddress, ...]:
     """Return every SlurmctldHost=name[(address)]; ControlMachine and BackupController are their older names."""
     found = []
     for setting in conf.all_of("SlurmctldHost"):
@@ -180,11 +230,14 @@ def _controllers(conf: SlurmConf, default_port: int) -> tuple[ControllerAddress,
 def _values(record: Record, keys: tuple[settings.Key, ...], per_host: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return attribute -> parsed value of a record; attributes in per_host stay text, being host lists."""
     by_slurm = {each.slurm: each for each in keys if each.slurm}
+    kinds = {each.name: each.kind for each in SLURM_CONF.records[record.name.key].keys}
     found: dict[str, Any] = {}
     for setting in record.settings.values():
-        key = by_slurm.get(_ALIASES.get(setting.key, setting.key))
-        if key is not None:
-            found[key.target] = setting.value if key.name in per_host else _parsed(setting, key.parse)
+        right = _ALIASES.get(setting.key, setting.key)
+        key = by_slurm.get(right)
+        if key is not None and (right == setting.key or right not in record.settings):
+            kind = kinds[setting.key]
+            found[key.target] = setting.value if key.name in per_host else _parsed(setting, key.parse, kind)
     return found
 
 
@@ -195,44 +248,71 @@ def _expanded(setting: Setting, text: str | None = None) -> list[str]:
         raise setting.wrong(str(wrong)) from None
 
 
-def _nodes(
-    conf: SlurmConf, default_port: int, warnings: list[str], usual: Mapping[str, object] | None = None
-) -> tuple[NodeConfig, ...]:
+def _nodes(conf: Parsed, default_port: int, warnings: list[str], faults: Faults) -> tuple[NodeConfig, ...]:
     found: dict[str, NodeConfig] = {}
-    for record in conf.nodes:
-        given = {**(usual or {}), **_values(record, settings.NODE, _PER_HOST)}
-        names = _expanded(record.name)
-        for number, name in enumerate(names):
-            if name in found:
-                raise record.name.wrong(f"{name} is there twice")
-            try:
-                own = given | share_of(given, number, len(names))
-                if "port" in own:
-                    own["port"] = port(own["port"])
-                found[name] = nodes.node(name, own, default_port, warnings)
-            except ValueError as wrong:
-                raise record.name.wrong(str(wrong)) from None
-    return tuple(found.values())
+    for record in conf.records["NodeName"]:
+        with faults:
+            for each in _nodes_of(record, default_port, warnings):
+                if each.name in found:
+                    raise record.name.wrong(f"{each.name} is there twice")
+                found[each.name] = each
+    for record in conf.records["DownNodes"]:
+        with faults:
+            _take_down(record, found, warnings)
+    return tuple(found[name] for name in in_order(found))
 
 
-def _partitions(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> tuple[PartitionConfig, ...]:
-    sets = _node_sets(conf, known)
+def _nodes_of(
+    record: Record, default_port: int, warnings: list[str], usual: Mapping[str, object] | None = None
+) -> list[NodeConfig]:
+    given = {**(usual or {}), **_values(record, settings.NODE, _PER_HOST)}
+    names = _expanded(record.name)
+    found = []
+    for number, name in enumerate(names):
+        try:
+            own = given | share_of(given, number, len(names))
+            if "port" in own:
+                own["port"] = port(own["port"])
+            found.append(nodes.node(name, own, default_port, warnings))
+        except ValueError as wrong:
+            raise record.name.wrong(str(wrong)) from None
+    return found
+
+
+def _take_down(record: Record, found: dict[str, NodeConfig], warnings: list[str]) -> None:
+    """Give the nodes of a DownNodes line its state and reason; as in Slurm, unknown names and states are no error."""
+    state = (record.text("State") or "DOWN").upper()
+    where = f"{record.name.file}:{record.name.line}"
+    if state not in ("DOWN", "DRAIN", "FAIL", "FAILING"):
+        warnings.append(f"{where}: State = {state!r}: expected DOWN, DRAIN, FAIL or FAILING; ignored")
+        return
+    for name in _expanded(record.name):
+        if name not in found:
+            warnings.append(f"{where}: no node {name}; ignored")
+            continue
+        reason = record.text("Reason") or "Set in slurm.conf"
+        found[name] = msgspec.structs.replace(found[name], state=state, reason=reason)
+
+
+def _partitions(
+    conf: Parsed, known: tuple[NodeConfig, ...], usual: Mapping[str, Any], faults: Faults
+) -> tuple[PartitionConfig, ...]:
+    sets = _node_sets(conf, known, faults)
     by_feature = {
-        record.name.value: each.value for record in conf.node_sets if (each := record.settings.get("Feature"))
+        record.name.value: text for record in conf.records["NodeSet"] if (text := record.text("Feature")) is not None
     }
     found: dict[str, PartitionConfig] = {}
-    for record in conf.partitions:
-        given = _values(record, settings.PARTITION)
-        given |= _old_priority(record)
-        members, everyone = _members(record, known, sets)
-        listed = strings(record.settings["Nodes"].value) if "Nodes" in record.settings else ()
-        features = tuple(by_feature[part] for part in listed if part in by_feature)
-        for name in strings(record.name.value):
+    for record in conf.records["PartitionName"]:
+        with faults:
+            given = _values(record, settings.PARTITION) | _old_priority(record)
+            given["dynamic_features"] = tuple(
+                by_feature[part] for part in strings(record.text("Nodes") or "") if part in by_feature
+            )
+            members, everyone = _members(record, known, sets)
+            name = record.name.value
             if name in found:
                 raise record.name.wrong(f"{name} is there twice")
-            found[name] = PartitionConfig(
-                name=name, nodes=members, all_nodes=everyone, dynamic_features=features, **given
-            )
+            found[name] = PartitionConfig(name=name, nodes=members, all_nodes=everyone, **{**usual, **given})
     default = next((each.name for each in reversed(found.values()) if each.default), None)
     return tuple(msgspec.structs.replace(each, default=each.name == default) for each in found.values())
 
@@ -248,14 +328,15 @@ def _old_priority(record: Record) -> dict[str, Any]:
     return {name: both for name in names if name not in nearer}
 
 
-def _node_sets(conf: SlurmConf, known: tuple[NodeConfig, ...]) -> dict[str, list[str]]:
+def _node_sets(conf: Parsed, known: tuple[NodeConfig, ...], faults: Faults) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for record in conf.node_sets:
+    for record in conf.records["NodeSet"]:
         members: list[str] = []
-        if feature := record.settings.get("Feature"):
-            members += [each.name for each in known if feature.value in each.features]
-        if named := record.settings.get("Nodes"):
-            members += _checked(named, _expanded(named), known)
+        with faults:
+            if feature := record.settings.get("Feature"):
+                members += [each.name for each in known if feature.value in each.features]
+            if named := record.settings.get("Nodes"):
+                members += _checked(named, _expanded(named), known)
         found[record.name.value] = members
     return found
 

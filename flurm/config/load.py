@@ -19,7 +19,7 @@ import flurm.config.settings as settings
 from flurm.config.errors import ConfigError, nearest
 from flurm.config.machine import Machine, this_machine
 from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
-from flurm.config.slurm_keys import GLOBAL_KEYS, canonical, nearest_key
+from flurm.config.slurmconf import SLURM_CONF
 from flurm.config.toml_lines import Path as KeyPath
 from flurm.config.toml_lines import locate, nearest_line
 from flurm.config.values import name as parse_name
@@ -162,9 +162,11 @@ class _Loader:
         found: dict[str, object] = {}
         texts: dict[str, str] = {}
         for name, value in table.items():
-            key = canonical(name, GLOBAL_KEYS)
-            if key is None:
-                raise self.file.error("unknown key", ("slurm", name), _short(value), nearest_key(name, GLOBAL_KEYS))
+            known = SLURM_CONF.key(name)
+            if known is None:
+                hint = nearest(name, [each.name for each in SLURM_CONF.keys])
+                raise self.file.error("unknown key", ("slurm", name), _short(value), hint)
+            key = known.name
             if key in by_slurm or key in from_slurm.SPECIAL_KEYS:
                 own = by_slurm[key].name if key in by_slurm else from_slurm.SPECIAL_KEYS[key]
                 raise self.file.error(f"expected as {own} under [flurm]", ("slurm", name), _short(value))

@@ -8,7 +8,7 @@ import msgspec
 
 import flurm.config.values as v
 
-BOUNDED = v.integer(0, 65534)
+BOUNDED = v.integer(0, 65535)
 POSITIVE = v.integer(1)
 
 
@@ -139,7 +139,9 @@ NODE = (
     Key("features", v.strings, "Feature"),
     Key("gres", v.gres, "Gres"),
     Key("weight", v.integer(), "Weight"),
-    Key("state", v.one_of("UNKNOWN", "CLOUD", "DOWN", "DRAIN", "EXTERNAL", "FAIL", "FAILING", "FUTURE"), "State"),
+    Key(
+        "state", v.one_of("UNKNOWN", "CLOUD", "DOWN", "DRAIN", "EXTERNAL", "FAIL", "FAILING", "FUTURE", "IDLE"), "State"
+    ),
     Key("reason", v.text, "Reason"),
     Key("core_spec_count", BOUNDED, "CoreSpecCount"),
     Key("cpu_spec_list", v.text, "CpuSpecList"),
@@ -181,7 +183,7 @@ PARTITION = (
     Key("max_time", v.minutes, "MaxTime"),
     Key("min_nodes", v.integer(), "MinNodes"),
     Key("over_subscribe", v.over_subscribe, "OverSubscribe"),
-    Key("over_time_limit", v.minutes, "OverTimeLimit"),
+    Key("over_time_limit", v.over_time_limit, "OverTimeLimit"),
     Key("power_down_on_idle", v.flag, "PowerDownOnIdle"),
     Key("preempt_mode", v.words_of("OFF", "CANCEL", "GANG", "REQUEUE", "SUSPEND", "WITHIN"), "PreemptMode"),
     Key("priority_job_factor", BOUNDED, "PriorityJobFactor"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import flurm.config.show_fields as f
 from flurm.config.munge_key import SYSTEM_SOCKET, munge_socket_path
+from flurm.config.numbers import whole_number
 from flurm.config.records import Config
 from flurm.config.values import flag, is_unlimited, minutes, seconds, strings
 
@@ -82,10 +83,22 @@ def _raw_fields(config: Config, version_name: str) -> dict[str, Any]:
     shown["priority_favor_small"] = int(_is_yes(raw.get("PriorityFavorSmall")))
     shown["cpu_freq_def"], shown["cpu_freq_govs"] = f.NO_VAL, CPU_GOVERNORS
     shown["srun_port_range"], shown["srun_port_range__2"] = _range(raw.get("SrunPortRange"))
-    shown["job_defaults_list"], shown["node_prefix"] = None, None
+    shown["node_prefix"] = None
     for field in ("acct_gather_conf", "cgroup_conf", "ext_sensors_conf", "mpi_conf", "select_conf_key_pairs"):
         shown[field] = {"pairs": [] if field == "acct_gather_conf" else None}
+    shown["job_defaults_list"] = _job_defaults(raw)
+    if config.slurm_conf is not None and "ProctrackType" not in raw:
+        shown["proctrack_type"] = "proctrack/cgroup"
+    if "PropagateResourceLimitsExcept" in raw and "PropagateResourceLimits" not in raw:
+        shown["propagate_rlimits"] = None
     return shown | {"node_features_conf": {"params": None}, "slurmctld_plugstack_conf": {"params": None}}
+
+
+def _job_defaults(raw: Mapping[str, str]) -> list[dict[str, int]] | None:
+    """What jobs get for each GPU where they do not say."""
+    kinds = {"DefCpuPerGPU": 1, "DefMemPerGPU": 2}
+    found = [{"type": kind, "value": int(raw[key])} for key, kind in kinds.items() if raw.get(key, "").isdigit()]
+    return found or None
 
 
 def _accounting(raw: Mapping[str, str], shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +143,7 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         "preempt_mode": _words(config.preempt_mode, f.PREEMPT_BITS, 0),
         "select_type_param": _words(config.select_type_parameters, f.SELECT_BITS, 0),
     }  # fmt: skip
+    site_state, site_spool = ("/var/spool", "/var/spool/slurmd") if config.slurm_conf is not None else ("", "")
     texts = {
         "authtype": f"auth/{config.auth_type}", "cred_type": _cred_type(config),
         "authalttypes": ",".join(f"auth/{each}" for each in config.auth_alt_types) or None,
@@ -140,8 +154,8 @@ def _owned(config: Config, version_name: str) -> dict[str, Any]:
         "schedtype": "sched/builtin" if config.scheduler_plugin == "flurm_sched_fifo" else "sched/backfill",
         "select_type": config.select_type,
         "slurm_conf": config.slurm_conf or config.source or "/etc/slurm/slurm.conf",
-        "state_save_location": config.slurm.get("StateSaveLocation", config.state_dir),
-        "slurmd_spooldir": config.slurm.get("SlurmdSpoolDir", config.slurmd.spool_dir),
+        "state_save_location": config.slurm.get("StateSaveLocation", site_state or config.state_dir),
+        "slurmd_spooldir": config.slurm.get("SlurmdSpoolDir", site_spool or config.slurmd.spool_dir),
     }  # fmt: skip
     if config.preempt_type is not None:
         texts["preempt_type"] = config.preempt_type
@@ -203,8 +217,10 @@ def _number(text: str | None, default: Any) -> Any:
         return default
     if is_unlimited(text):
         return 0xFFFF
-    found = re.match(r"\d+", text)
-    return int(found[0]) if found else default
+    try:
+        return whole_number(64)(text)
+    except ValueError:
+        return default
 
 
 def _span(text: str | None, default: int, unit: int) -> int:

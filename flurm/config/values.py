@@ -107,6 +107,12 @@ def minutes(value: object) -> int | None:
     return given[0] + (len(given) == 2 and given[1] > 0)
 
 
+def over_time_limit(value: object) -> int:
+    """How many minutes a job may overrun its limit; without end is 65535, which none is told from."""
+    found = minutes(value)
+    return 65535 if found is None else found
+
+
 def seconds(value: object) -> int | None:
     """A span in seconds: a number or Slurm's text; None where unlimited."""
     if is_unlimited(value):

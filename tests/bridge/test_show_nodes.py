@@ -119,6 +119,6 @@ def test_a_limit_overrun_without_end_fits_into_its_field(minutes, told):
     assert partition_info(cluster, Partition("debug", over_time_limit_min=minutes)).over_time_limit == told
 
 
-def test_memory_is_written_in_the_largest_unit_without_a_remainder():
-    assert [memory_text(m) for m in (0, 1000, 1024, 1536, 1 << 20)] == ["0M", "1000M", "1G", "1536M", "1T"]
+def test_memory_is_written_in_the_largest_unit_of_which_it_is_whole_halves():
+    assert [memory_text(m) for m in (0, 1000, 1024, 1536, 1 << 20)] == ["0M", "1000M", "1G", "1.50G", "1T"]
     assert tres_text(2, 0, 1) == "cpu=2,node=1,billing=2"

@@ -172,7 +172,7 @@ def test_overrides_beat_the_file_and_are_checked_alike(tmp_path):
         ("[flurm]\nhttp_port = 70000\n", "2: http_port = 70000: expected a whole number from 0 to 65535"),
         ('[flurm]\nslurmd_port = "x"\n', "2: slurmd_port = 'x': expected a port from 1 to 65535"),
         ("cluster_name = 'a'\n", "1: cluster_name = 'a': unknown key; did you mean cluster_name under [flurm]?"),
-        ("[flurm]\nkill_wait = true\n", "2: kill_wait = True: expected a whole number from 0 to 65534"),
+        ("[flurm]\nkill_wait = true\n", "2: kill_wait = True: expected a whole number from 0 to 65535"),
         (
             "[flurm]\nraft_election_timeout = [300, 150]\n",
             "2: raft_election_timeout = [300, 150]: expected [lowest, highest] in milliseconds, lowest first",

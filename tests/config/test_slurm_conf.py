@@ -66,9 +66,9 @@ def test_slurms_own_defaults_rule_what_its_file_leaves_out(tmp_path):
 
 def test_default_records_and_host_lists_make_the_nodes(tmp_path):
     nodes = site(tmp_path).nodes
-    assert [each.name for each in nodes] == ["n1", "n2", "n3", "n4", "big"]
-    assert (nodes[2].address, nodes[2].sockets, nodes[2].features) == ("10.0.1.3", 1, ("f1", "f2"))
-    assert (nodes[4].cpus, nodes[4].sockets, nodes[4].port) == (64, 16, 7000)
+    assert [each.name for each in nodes] == ["big", "n1", "n2", "n3", "n4"]
+    assert (nodes[3].address, nodes[3].sockets, nodes[3].features) == ("10.0.1.3", 1, ("f1", "f2"))
+    assert (nodes[0].cpus, nodes[0].sockets, nodes[0].port) == (64, 16, 7000)
 
 
 def test_partitions_follow_slurms_rules(tmp_path):
@@ -106,7 +106,7 @@ def test_processors_are_counted_as_slurm_counts_them(tmp_path, line, shape):
     ("text", "message"),
     [
         ("\nKilWait=3\n", "slurm.conf:2: KilWait = '3': unknown key; did you mean KillWait?"),
-        ("KillWait=x\n", "slurm.conf:1: KillWait = 'x': expected a whole number from 0 to 65534"),
+        ("KillWait=x\n", "slurm.conf:1: KillWait = 'x': expected a whole number from 0 to 65535"),
         ("NodeName=a CPU=3\n", "slurm.conf:1: CPU = '3': unknown key in a NodeName line; did you mean CPUs?"),
         ("NodeName=a\nPartitionName=p Nodes=ab\n", "slurm.conf:2: Nodes = 'ab': unknown node ab"),
         ("KillWait\n", "slurm.conf:1: expected Key=Value, found 'KillWait'"),
