@@ -158,7 +158,7 @@ PARTITION = (
     Key("allow_qos", v.limited_names, "AllowQos"),
     Key("deny_accounts", v.strings, "DenyAccounts"),
     Key("deny_qos", v.strings, "DenyQos"),
-    Key("alternate", v.name, "Alternate"),
+    Key("alternate", v.text, "Alternate"),
     Key("cpu_bind", v.text, "CpuBind"),
     Key("default", v.flag, "Default"),
     Key("default_time", v.minutes, "DefaultTime"),

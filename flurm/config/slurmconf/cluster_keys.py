@@ -42,11 +42,12 @@ BLOCKS = (
         "yes/no": "DisableRootJobs",
     }),
     Block(State.DIFFERS, "not sent anywhere and not enforced: FLURM does not speak to slurmdbd yet", {
+        "accounting plugin": "AccountingStorageType",
         "enforce": "AccountingStorageEnforce",
         "text": """
             AccountingStorageBackupHost AccountingStorageExternalHost AccountingStorageHost
             AccountingStorageLoc AccountingStorageParameters AccountingStoragePass AccountingStorageTRES
-            AccountingStorageType AccountingStorageUser AccountingStoreFlags
+            AccountingStorageUser AccountingStoreFlags
             """,
         "u16": "AccountingStoragePort",
         "u32": "MaxDBDMsgs",
@@ -95,9 +96,10 @@ BLOCKS = (
         "text": "LicenseParameters Licenses",
     }),
     Block(State.DIFFERS, "no job is preempted yet", {
+        "preempt plugin": "PreemptType",
         "minutes": "PreemptExemptTime",
         "preempt": "PreemptMode",
-        "text": "PreemptParameters PreemptType",
+        "text": "PreemptParameters",
         "u16": "SchedulerTimeSlice",
     }),
     Block(State.DIFFERS, "everybody sees everything", {
@@ -136,10 +138,11 @@ BLOCKS = (
         "yes/no": "UsePam",
     }),
     Block(State.ACCEPTED, "of the client commands: they read it from their own file, or are told it", {
+        "rlimits": "PropagateResourceLimits PropagateResourceLimitsExcept",
         "text": """
             BcastExclude BcastParameters CliFilterParameters CliFilterPlugins DataParserParameters
             InteractiveStepOptions LaunchParameters LaunchType MpiDefault MpiParams PlugStackConfig
-            PropagateResourceLimits PropagateResourceLimitsExcept SallocDefaultCommand SbcastParameters
+            SallocDefaultCommand SbcastParameters
             SrunEpilog SrunPortRange SrunProlog
             """,
         "u16": "EioTimeout",

@@ -88,6 +88,7 @@ _OTHER_DEBUG_FLAGS = {
     "nodefeatures", "power", "powersave", "dbd_agent", "jobcomp", "metrics", "cputopology", "select_type", "steps",
 }  # fmt: skip
 
+_RLIMITS = ("ALL", "NONE", "AS", "CORE", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "RSS", "STACK")
 _STATES = ("UNKNOWN", "CLOUD", "DOWN", "DRAIN", "EXTERNAL", "FAIL", "FAILING", "FUTURE", "IDLE")
 
 KINDS = {
@@ -101,6 +102,9 @@ KINDS = {
         Kind("level", _level),
         Kind("minutes", v.minutes),
         Kind("seconds", _span),
+        Kind("accounting plugin", _word("accounting_storage/none", "accounting_storage/slurmdbd")),
+        Kind("preempt plugin", _word("preempt/none", "preempt/partition_prio", "preempt/qos")),
+        Kind("rlimits", _words(dict.fromkeys(_RLIMITS, 0))),
         Kind("port", v.port),
         Kind("ports", _ports),
         Kind("enforce", _words(dict(ENFORCE_BITS.words), ("all", "0", "1", "2", "associations", "accounts", "qos"))),
