@@ -9,6 +9,7 @@ tests/data/slurmconf/<release>.json. Needs what tests.slurm needs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from flurm.config.slurmconf import read_slurm_conf
 from protocol import messages as wire
 from protocol.codec import encode_body
 from protocol.constants import MessageType as M
-from protocol.hostlist import expand
+from protocol.hostlist import HostlistError, expand
 from tests.config import echo
 from tests.slurm import roots
 from tests.slurm.sandbox import Sandbox
@@ -135,9 +136,9 @@ class Slurmctld:
     def _name_hosts(self, host: str, conf: object) -> None:
         names = {host, "localhost"}
         for record in conf.records["NodeName"]:  # type: ignore[attr-defined]
-            for key in ("NodeAddr", "NodeHostname"):
-                names |= set(expand(record.text(key) or ""))
-            names |= set(expand(record.name.value))
+            for text in (record.name.value, record.text("NodeAddr"), record.text("NodeHostname")):
+                with contextlib.suppress(HostlistError):
+                    names |= set(expand(text))
         for setting in conf.all_of("SlurmctldHost"):  # type: ignore[attr-defined]
             names.add(setting.value.partition("(")[0])
         rows = [f"127.0.0.1 {' '.join(sorted(names)[i : i + 20])}" for i in range(0, len(names), 20)]

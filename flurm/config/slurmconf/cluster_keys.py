@@ -21,13 +21,14 @@ class Block(msgspec.Struct, frozen=True):
 
 BLOCKS = (
     Block(State.ACTS, "", {
+        "controller": "SlurmctldHost",
         "part limits": "EnforcePartLimits",
         "ports": "SlurmctldPort",
         "select": "SelectTypeParameters",
         "text": """
             AuthAltParameters AuthAltTypes AuthInfo AuthType BackupAddr BackupController ClusterName
             ControlAddr ControlMachine CredType DependencyParameters GresTypes PriorityType
-            SchedulerParameters SchedulerType SlurmUser SlurmctldHost SlurmdParameters SlurmdSpoolDir
+            SchedulerParameters SchedulerType SlurmUser SlurmdParameters SlurmdSpoolDir
             SlurmdUser StateSaveLocation TaskPlugin
             """,
         "u16": """

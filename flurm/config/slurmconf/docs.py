@@ -16,7 +16,6 @@ _TITLES = {
     State.ACTS: "acts on it",
     State.DIFFERS: "takes it, does not act on it",
     State.ACCEPTED: "takes it, it has no meaning here",
-    State.REFUSED: "refuses it",
 }
 
 

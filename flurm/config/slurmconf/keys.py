@@ -12,12 +12,11 @@ from flurm.config.slurmconf.kinds import Kind
 
 
 class State(Enum):
-    """What FLURM makes of a key."""
+    """What FLURM makes of a key; one outside the tables is refused."""
 
     ACTS = "acts"
     ACCEPTED = "accepted"
     DIFFERS = "differs"
-    REFUSED = "refused"
 
 
 class Since(msgspec.Struct, frozen=True):

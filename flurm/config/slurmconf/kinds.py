@@ -5,6 +5,7 @@ with what would have been right. Numbers may be octal or hexadecimal as in C; th
 or g, which stand for powers of 1024; "unlimited" and "infinite" are the largest number of the width.
 """
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -71,6 +72,12 @@ def _ports(text: str) -> str:
     return text
 
 
+def _controller(text: str) -> str:
+    if re.fullmatch(r"[^()\s]+(\([^()\s]+\))?", text) is None:
+        raise ValueError("expected name or name(address)")
+    return text
+
+
 def _span(text: str) -> object:
     return v.seconds(text)
 
@@ -105,6 +112,7 @@ KINDS = {
         Kind("accounting plugin", _word("accounting_storage/none", "accounting_storage/slurmdbd")),
         Kind("preempt plugin", _word("preempt/none", "preempt/partition_prio", "preempt/qos")),
         Kind("rlimits", _words(dict.fromkeys(_RLIMITS, 0))),
+        Kind("controller", _controller),
         Kind("port", v.port),
         Kind("ports", _ports),
         Kind("enforce", _words(dict(ENFORCE_BITS.words), ("all", "0", "1", "2", "associations", "accounts", "qos"))),
