@@ -38,7 +38,7 @@ BLOCKS = (
             """,
         "u32": """
             DefMemPerCPU DefMemPerNode FirstJobId MaxArraySize MaxBatchRequeue MaxJobCount MaxJobId
-            MaxMemPerCPU MaxMemPerNode MaxStepCount MinJobAge SlurmdPort
+            MaxMemPerCPU MaxMemPerNode MaxNodeCount MaxStepCount MinJobAge SlurmdPort
             """,
         "yes/no": "DisableRootJobs",
     }),
@@ -60,7 +60,6 @@ BLOCKS = (
             GpuFreqDef MCSParameters MCSPlugin NodeFeaturesPlugins ScronParameters
             """,
         "u16": "ResvOverRun",
-        "u32": "MaxNodeCount",
         "yes/no": "AllowSpecResourcesUsage",
     }),
     Block(State.DIFFERS, "generic resources are not counted yet", {
