@@ -160,7 +160,7 @@ def batch_ended(cluster: Cluster, command: BatchEnded) -> Outcome:
     if job is None:
         return rejected(cluster, Refusal.INVALID_JOB_ID)
     if job.batch_host != command.node and job.node_names:
-        return rejected(cluster, Refusal.INVALID_NODE_NAME)
+        return rejected(cluster, Refusal.ALREADY_DONE)  # of a run that the node has lost; it need not ask again
     if job.state.is_finished or job.flags & JobFlag.COMPLETING:
         if job.flags & JobFlag.COMPLETING and job.state in _ENDED_FROM_OUTSIDE and not job.exit_status:
             cluster = put(cluster, job.with_(exit_status=command.exit_status)).with_(jobs_changed_s=command.now_s)

@@ -60,12 +60,14 @@ def test_the_end_of_a_batch_script_counts_once():
     assert world.job(job_id).exit_status == 0
 
 
-def test_a_node_that_does_not_run_the_job_cannot_end_it():
+def test_a_node_that_has_lost_a_job_cannot_end_the_run_on_another_and_need_not_report_its_own_again():
     world = World()
     job_id = world.start()
-    reply = world.do(c.BatchEnded(now_s=1001, job_id=job_id, node="n2", exit_status=0))
-    assert code(reply) is Refusal.INVALID_NODE_NAME
+    reply = world.do(c.BatchEnded(now_s=1001, job_id=job_id, node="n2", exit_status=9))
+    assert code(reply) is Refusal.ALREADY_DONE
     assert world.state(job_id) is JobState.RUNNING
+    world.do(c.BatchEnded(now_s=1002, job_id=job_id, node="n1", exit_status=0))
+    assert code(world.do(c.BatchEnded(now_s=1003, job_id=job_id, node="n2", exit_status=9))) is Refusal.ALREADY_DONE
 
 
 def test_a_start_that_no_longer_fits_is_left_out():
