@@ -95,6 +95,10 @@ class TookCharge(msgspec.Struct, frozen=True):
     """The state manager to the owners of effects: this controller leads now and has applied all that was before."""
 
 
+class Reconfigured(msgspec.Struct, frozen=True):
+    """The application to the node manager: there is a new configuration, have the node daemons hear of it."""
+
+
 class Refused(msgspec.Struct, frozen=True):
     """Consensus to the state manager: this proposal is not taken."""
 

@@ -2,6 +2,7 @@
 
 Calls    "status" -> dict
 Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) and TookCharge from the state manager
+         Reconfigured from the application
          NodeRequest(RegisterNode | UpdateNode | CreateNodes | DeleteNodes) from the job manager, answered when it
          is committed
 Infos    Sent(...) from the agents; its own timers
@@ -95,6 +96,8 @@ class NodeManager(GenServer):
                 self._carry(effects, state)
             case m.TookCharge():
                 self._recover(state)
+            case m.Reconfigured():
+                self._tell_of_new_configuration(state)
             case m.NodeRequest(command, reply_to):
                 if isinstance(command, c.RegisterNode):
                     self._registered(command.name, state)
@@ -115,6 +118,11 @@ class NodeManager(GenServer):
             case Response() | ResponseDown():
                 pass
         return NoReply(state)
+
+    def _tell_of_new_configuration(self, state: State) -> None:
+        for name, node in self._cluster().nodes.items():
+            if node.facts is not None and _is_watched(node):
+                self._send(agent.Task(agent.Kind.RECONFIGURE, name), state)
 
     def _registered(self, name: str, state: State) -> None:
         state.failures.pop(name, None)

@@ -41,7 +41,7 @@ from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, authority_of, load
+from flurm.config import Config, ConfigFiles, authority_of, config_files, load
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
@@ -107,6 +107,7 @@ class Application:
         self.peering = self._peering()
         env: dict[str, Any] = {
             "config": config,
+            "config_files": _config_files(config),
             "store": self.store,
             "authority": authority,
             "signer": authority.signer,
@@ -266,12 +267,15 @@ class Application:
         with self._reconfiguring:
             try:
                 config = load(self.config_path)
+                files = config_files(config)
                 reply = self._configure(config, keep_changes=False)
             except Exception as error:
                 log.error("reconfigure refused", reason=str(error))
                 return Rejected(Refusal.INTERNAL, str(error))
             assert self.system is not None
             self.config = self.system.env["config"] = config
+            self.system.env["config_files"] = files
+            self.system.cast("flurm_node_manager", m.Reconfigured())
             log.info("reconfigured", source=config.source or "defaults")
             return reply
 
@@ -299,6 +303,14 @@ def _uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _config_files(config: Config) -> ConfigFiles | None:
+    """What is served to those without a slurm.conf. Raises StartFailed."""
+    try:
+        return config_files(config)
+    except OSError as error:
+        raise StartFailed(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _loader(site_plugins: dict[str, str]) -> Loader:

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from actors.net import rpc
-from flurm.bridge import launch
+from flurm.bridge import config_files, launch
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, SignalJob, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
@@ -44,6 +44,7 @@ class Kind(enum.Enum):
     SIGNAL = "signal"
     PING = "ping"
     REGISTER = "register"
+    RECONFIGURE = "reconfigure"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -226,6 +227,20 @@ def _register(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[
                 raise
 
 
+def _reconfigure(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Tell a daemon that there is a new configuration; it registers anew and gives no answer. One that is away reads it
+    when it comes back."""
+    msg_type, record = config_files.tidings(env.get("config_files"), _version(node))
+    try:
+        _call(node, msg_type, record, env)
+    except rpc.NoAnswer:
+        log.debug("node reconfigures", node=node.name)
+    except rpc.Unreachable as error:
+        log.info("node not told of the new configuration", node=node.name, reason=str(error))
+        return Sent(task, attempt, reached=False, done=True, error=str(error))
+    return Sent(task, attempt, reached=True, done=True)
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 
@@ -247,4 +262,5 @@ _DO = {
     Kind.SIGNAL: _signal,
     Kind.PING: _ping,
     Kind.REGISTER: _register,
+    Kind.RECONFIGURE: _reconfigure,
 }

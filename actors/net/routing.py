@@ -27,9 +27,11 @@ KNOWN_IN_CHARGE = frozenset(
         MessageType.REQUEST_NODE_INFO_SINGLE,
         MessageType.REQUEST_STATS_INFO,
         MessageType.REQUEST_JOB_WILL_RUN,
+        MessageType.REQUEST_CONFIG,
     }
 )
-"""Reads whose answer is not in the log alone: nodes tell their load to the controller in charge, which also plans."""
+"""Reads whose answer is not in the log alone: nodes tell their load to the controller in charge, which also plans, and
+whose files are the cluster's."""
 LEADERSHIP = frozenset({RejectReason.NOT_LEADER, RejectReason.LEADERSHIP_LOST, RejectReason.TRANSFERRING})
 """Another controller has to be asked: nothing was done, or it knows by the request's id what was."""
 

@@ -279,6 +279,7 @@ class Service:
             gid=exchange.identity.gid,
             now_s=int(self._clock.time()),
             config=self.env["config"],
+            config_files=self.env.get("config_files"),
             loads=self._loads.get,
             read_blob=store.blobs.get,
             introduce_blobs=store.blobs.introduce,

@@ -256,6 +256,7 @@ SERVED: dict[int, Callable[[Exchange, SystemPort], Response | None]] = {
     MessageType.REQUEST_JOB_STEP_STAT: _step_stat,
     MessageType.REQUEST_JOB_STEP_PIDS: _step_stat,
     MessageType.REQUEST_RECONFIGURE: _reconfigure,
+    MessageType.REQUEST_RECONFIGURE_WITH_CONFIG: _reconfigure,
     MessageType.REQUEST_SHUTDOWN: _shutdown,
 }
 OPEN = frozenset(

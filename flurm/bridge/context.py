@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from flurm.bridge import show_nodes, show_stats, users
 from flurm.bridge.kept import KeptForms
 from flurm.bridge.show_steps import Names
+from flurm.config.configless import ConfigFiles
 from flurm.config.records import Config
 from flurm.core.records import Cluster
 
@@ -46,6 +47,8 @@ class Context:
     gid: int
     now_s: int
     config: Config = field(default_factory=Config)
+    config_files: ConfigFiles | None = None
+    """What is served to those without a slurm.conf; None where the site does not want that."""
     names: Names = field(default_factory=HostNames)
     loads: show_nodes.Loads = _no_load
     read_blob: Callable[[str], bytes] = _no_blob

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flurm.bridge import show_config, show_nodes, show_partitions, show_stats, show_steps, will_run
+from flurm.bridge import config_files, show_config, show_nodes, show_partitions, show_stats, show_steps, will_run
 from flurm.bridge.context import Context
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.core.arrays import records_of
@@ -260,7 +260,9 @@ def _crontab(ctx: Context, request: wire.CrontabRequest) -> Answer:
 
 
 def _config_files(ctx: Context, request: wire.ConfigRequest) -> Answer:
-    return _code(Errno.ESLURM_CONFIGLESS_DISABLED)
+    if ctx.config_files is None:
+        return _code(Errno.ESLURM_CONFIGLESS_DISABLED)
+    return MessageType.RESPONSE_CONFIG, config_files.response(ctx.config_files, ctx.version, request.flags)
 
 
 def _hostlist(ctx: Context, request: wire.HostlistExpansionRequest) -> Answer:

@@ -8,6 +8,7 @@ configurations.
 
 import flurm.config.show as show
 from flurm.config.auth import authority_of, jwt_key_of, signer_of, slurm_key_path
+from flurm.config.configless import ConfigFiles, config_files
 from flurm.config.errors import ConfigError
 from flurm.config.load import find_file, load
 from flurm.config.machine import Machine, this_machine
@@ -25,6 +26,7 @@ from flurm.config.render import render_slurm_conf
 __all__ = [
     "Change",
     "Config",
+    "ConfigFiles",
     "ConfigError",
     "ControllerAddress",
     "Machine",
@@ -33,6 +35,7 @@ __all__ = [
     "SlurmdConfig",
     "TlsFiles",
     "authority_of",
+    "config_files",
     "find_file",
     "jwt_key_of",
     "load",

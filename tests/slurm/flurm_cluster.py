@@ -26,7 +26,7 @@ from tests.slurm.slurm_conf import NODES, slurm_conf
 PROGRAMS = Path(sys.executable).parent
 _FLURM_TOML = """\
 [flurm]
-slurm_conf = "/etc/slurm/slurm.conf"
+slurm_conf = "{slurm_conf}"
 munge_key = "{munge_key}"
 state_dir = "{directory}/flurm"
 log_dir = "{directory}/flurm-log"
@@ -69,10 +69,13 @@ def start_flurm(
     munge_key: str = MUNGE_KEY,
     nodes: tuple[str, ...] = NODES,
     settings: str = "",
+    slurm_conf_path: str = "/etc/slurm/slurm.conf",
 ) -> Flurm:
-    """Start a controller and the named nodes; see the contract above. `settings` are further lines of [flurm]."""
-    sandbox.write("/etc/slurm/slurm.conf", slurm_conf_text)
-    common = _FLURM_TOML.format(directory=CLUSTER_DIR, munge_key=munge_key) + settings
+    """Start a controller and the named nodes; see the contract above. `settings` are further lines of [flurm]; with
+    another `slurm_conf_path` and no text the file is the caller's."""
+    if slurm_conf_text:
+        sandbox.write("/etc/slurm/slurm.conf", slurm_conf_text)
+    common = _FLURM_TOML.format(directory=CLUSTER_DIR, munge_key=munge_key, slurm_conf=slurm_conf_path) + settings
     sandbox.write(f"{CLUSTER_DIR}/flurm.toml", common)
     controller = spawn(sandbox, "flurm")
     daemons = {}
