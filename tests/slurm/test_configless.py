@@ -16,6 +16,7 @@ from tests.slurm.test_clients import why_not
 pytestmark = pytest.mark.slurm
 
 SITE = f"{CLUSTER_DIR}/site"
+SPOOL = f"{CLUSTER_DIR}/spool.n3"
 CONF = slurm_conf() + "Include more.conf\n"
 
 
@@ -39,8 +40,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_slurmd_without_a_file_fetches_it_and_runs_a_batch_job(sandbox: Sandbox) -> None:
-    assert sandbox.read("/run/slurm/conf/more.conf") == "KillWait=3\n", "an included file comes too"
-    assert sandbox.read("/run/slurm/conf/cgroup.conf") == "CgroupPlugin=cgroup/v1\n"
+    assert sandbox.read(f"{SPOOL}/conf-cache/more.conf") == "KillWait=3\n", "an included file comes too"
+    assert sandbox.read(f"{SPOOL}/conf-cache/cgroup.conf") == "CgroupPlugin=cgroup/v1\n"
     job = submit(sandbox, "-w n3", "echo $SLURMD_NODENAME; squeue -h -j $SLURM_JOB_ID -o %T; exit 5")
     await_job(sandbox, job, "FAILED")
     assert sandbox.read(f"/mnt/alice/slurm-{job}.out") == "n3\nRUNNING\n", "squeue in the job has no file either"
@@ -51,8 +52,8 @@ def test_a_reconfigure_gives_slurmd_the_new_files(sandbox: Sandbox) -> None:
     sandbox.write(f"{SITE}/gres.conf", "# none\n")
     done = sandbox.run("scontrol reconfigure")
     assert (done.exit, done.stderr) == (0, "")
-    await_text(sandbox, "/run/slurm/conf/more.conf", "MaxJobCount=777")
-    await_text(sandbox, "/run/slurm/conf/gres.conf", "# none")
+    await_text(sandbox, f"{SPOOL}/conf-cache/more.conf", "MaxJobCount=777")
+    await_text(sandbox, f"{SPOOL}/conf-cache/gres.conf", "# none")
     assert "MaxJobCount             = 777" in sandbox.run("scontrol show config").stdout
 
 
