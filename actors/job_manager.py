@@ -19,6 +19,7 @@ import structlog
 from actors import messages as m
 from actors.backlog import keeps_up
 from actors.leadership import IN_CHARGE, is_in_charge
+from actors.net.configurations import is_stale
 from flurm.bridge import configure
 from flurm.core import commands as c
 from flurm.core import submission
@@ -113,9 +114,19 @@ class JobManager(GenServer):
         return NoReply(state)
 
     def _configure(self) -> None:
-        """This controller's configuration is the cluster's now: say so where that makes a difference."""
-        command = configure.command(self.system.env["config"], now_s=int(self.now_s()), keep_changes=True)
-        if command.fingerprint != self._cluster().fingerprint:
+        """This controller's configuration is the cluster's now: say so where that makes a difference; but for one that
+        a change of the cluster's has passed by."""
+        cluster, reading = self._cluster(), self.system.env.get("reading")
+        if reading is not None and self.system.env.get("peers") is not None and is_stale(reading, cluster):
+            log.error(
+                "own configuration files are older than the cluster's configuration, which is kept: make them "
+                "what the others have, then reconfigure",
+                source=reading.config.source,
+            )
+            return
+        config = self.system.env["config"] if reading is None else reading.config
+        command = configure.command(config, now_s=int(self.now_s()), keep_changes=True)
+        if command.fingerprint != cluster.fingerprint:
             self._execute(command)
 
     def _pass_on(self, request: m.NodeRequest) -> None:

@@ -65,10 +65,8 @@ class NodeManager(GenServer):
     vsn = 1
 
     def init(self, args: dict[str, Any]) -> Ok:
-        config = self.system.env["config"]
-        self._heartbeat_s = config.heartbeat_interval / 1000
         agents = self.system.env.get("agents", agent.Agents)(self.system.env)
-        self.send_after(self._heartbeat_s, "heartbeat")
+        self.send_after(self._heartbeat_s(), "heartbeat")
         return Ok(State(agents), continue_="recover")
 
     def handle_continue(self, what: Any, state: State) -> NoReply:
@@ -113,7 +111,7 @@ class NodeManager(GenServer):
             case Retry(task, attempt):
                 self._send(task, state, attempt)
             case "heartbeat":
-                self.send_after(self._heartbeat_s, "heartbeat")
+                self.send_after(self._heartbeat_s(), "heartbeat")
                 self._beat(state)
             case Response() | ResponseDown():
                 pass
@@ -198,6 +196,10 @@ class NodeManager(GenServer):
                 self._carry((TerminateJob(job_id, tuple(cluster.names_in(job.completing))),), state)
             elif job.state is JobState.RUNNING and job.launch == "wanted":
                 self._carry((LaunchBatch(job_id),), state)
+
+    def _heartbeat_s(self) -> float:
+        interval_ms: int = self.system.env["config"].heartbeat_interval
+        return interval_ms / 1000
 
     def _cluster(self) -> Cluster:
         return self.system.terms["cluster"]

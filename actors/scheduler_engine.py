@@ -118,6 +118,7 @@ class SchedulerEngine(GenServer):
                 state.waiting = False
                 self._cycle(state)
             case "timer":
+                self._follow_configuration(state)
                 self.send_after(state.interval_s, "timer")
                 if not state.proposing and self.monotonic_s() >= state.resume_unasked_s:
                     self._cycle(state)
@@ -129,6 +130,13 @@ class SchedulerEngine(GenServer):
                     state.again = False
                     self._cycle_soon(state)
         return NoReply(state)
+
+    def _follow_configuration(self, state: State) -> None:
+        config = self.system.env["config"]
+        state.interval_s = config.schedule_interval / 1000
+        if state.plugin != config.scheduler_plugin:
+            log.info("another scheduler plugin", plugin=config.scheduler_plugin, before=state.plugin)
+            state.plugin, state.failures_in_a_row, state.planned = config.scheduler_plugin, 0, None
 
     def _cycle_soon(self, state: State) -> None:
         """Plan at once when the cluster is quiet; when cycles take long, leave the others most of the time."""

@@ -75,6 +75,7 @@ class StateManager(GenServer):
         self._publish(state)
         self._bring_blobs()
         self._take_charge_if_due(state)
+        self._follow_configuration(state)
         return Ok(state)
 
     def _replay(self, state: State, entries: Sequence[Entry]) -> None:
@@ -93,6 +94,16 @@ class StateManager(GenServer):
         store syncs them before a snapshot lets the log go. Raises StorageError."""
         if isinstance(command, commands.SubmitJob) and command.blobs:
             self.system.env["store"].blobs.keep(command.blobs)
+
+    def _follow_configuration(self, state: State, again: bool = False) -> None:
+        """The cluster may have been configured otherwise than this controller is, by another one; `again`: even if not,
+        the files beside what is compared may be new."""
+        reading = self.system.env.get("reading")
+        wanted = state.cluster.fingerprint
+        if reading is None or state.in_charge or not wanted or self.system.env.get("peers") is None:
+            return
+        if again or reading.fingerprint != wanted:
+            self.system.beside(self.system.env["control"].follow)
 
     def _take_charge_if_due(self, state: State) -> None:
         """The first entry of the own term that is applied shows that nothing from before is missing."""
@@ -152,6 +163,7 @@ class StateManager(GenServer):
         published_index = self._published_index()
         effects: list[Effect] = []
         replies: list[tuple[Sender, Reply]] = []
+        configured = False
         for entry, token in zip(entries, tokens, strict=True):
             if entry.index != state.index + 1:
                 raise MissingEntries(f"expected entry {state.index + 1}, got {entry.index}")
@@ -164,6 +176,7 @@ class StateManager(GenServer):
             self._keep_blobs(command)
             outcome = apply(cluster, command)
             cluster = outcome.cluster
+            configured = configured or isinstance(command, commands.Configure)
             if state.in_charge and entry.index > published_index:
                 effects.extend(outcome.effects)
             if isinstance(token, m.Proposal) and token.reply_to is not None:
@@ -173,6 +186,8 @@ class StateManager(GenServer):
         for sender, reply in replies:
             self.reply(sender, reply)
         self._carry_out(effects)
+        if configured:
+            self._follow_configuration(state, again=True)
         self._take_charge_if_due(state)
         self._maybe_snapshot(state)
 
@@ -189,6 +204,7 @@ class StateManager(GenServer):
         self._publish(state)
         log.info("state taken over from a snapshot", index=state.index, jobs=len(state.cluster.jobs))
         self._bring_blobs()
+        self._follow_configuration(state)
 
     def _bring_blobs(self) -> None:
         """A snapshot of another member says what scripts there are, and does not hold them."""

@@ -30,6 +30,7 @@ import flurm.node.daemon as node_daemon
 from actors import messages as m
 from actors.backlog import Overloads
 from actors.net import agent, members
+from actors.net.configurations import Configurations
 from actors.net.descriptors import make_room
 from actors.net.listener import Listener
 from actors.net.members import Members
@@ -41,7 +42,7 @@ from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, ConfigFiles, authority_of, config_files, load
+from flurm.config import Config, authority_of
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
@@ -50,6 +51,7 @@ from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
 from flurm.otp.upgrade import Upgrader
 from flurm.peering import Peering, files_of
+from flurm.reconfiguring import Reconfiguring
 from flurm.storage.layout import Store
 from flurm.tls.files import CertificateError
 from protocol.auth import Signer
@@ -70,17 +72,22 @@ class Application:
     """One controller. `start`, then `wait`; `stop` from anywhere ends it."""
 
     def __init__(self, config: Config, config_path: Path | str | None = None) -> None:
-        self.config = config
+        self._config = config
         self.config_path = Path(config_path) if config_path is not None else None
         self.pid = os.getpid()
         self._stop = threading.Event()
         self._stop_reason = ""
         self._node: subprocess.Popen[bytes] | None = None
-        self._reconfiguring = threading.Lock()
+        self._reconfiguring: Reconfiguring | None = None
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.system: System | None = None
         self.munge: MungeService | None = None
         self.peering: Peering | None = None
+
+    @property
+    def config(self) -> Config:
+        """What holds now."""
+        return self._config if self.system is None else self.system.env["config"]
 
     def start(self) -> None:
         """Bring everything up and return when requests are served. Raises StartFailed, StorageError, ConfigError."""
@@ -98,6 +105,7 @@ class Application:
 
     def _start_tree(self) -> None:
         config = self.config
+        reading = _reading(config)
         authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache())
         self.listener = self._listen()
         if isinstance(authority.signer, Signer):
@@ -107,7 +115,8 @@ class Application:
         self.peering = self._peering()
         env: dict[str, Any] = {
             "config": config,
-            "config_files": _config_files(config),
+            "config_files": reading.files,
+            "reading": reading,
             "store": self.store,
             "authority": authority,
             "signer": authority.signer,
@@ -120,10 +129,13 @@ class Application:
             "scheduler_plugins": _site_plugins(config),
         }
         self.system = System(env)
+        self._reconfiguring = Reconfiguring(self.system, self.config_path, self._configure_live, _site_plugins)
         env["overloads"] = Overloads()
         self.system.observers.append(env["overloads"])
         env["upgrader"] = Upgrader(self.system, _loader(env["scheduler_plugins"]), __version__)
-        env["members"] = Members(self.system, config.member_name, self.peering.peers if self.peering else None)
+        peers = self.peering.peers if self.peering else None
+        env["members"] = Members(self.system, config.member_name, peers)
+        env["configurations"] = Configurations(self.system, config.member_name, peers)
         if self.peering is not None:
             self.peering.join(self.system)
         env["service"] = Service(env, self.system.terms)
@@ -175,6 +187,9 @@ class Application:
         if isinstance(reply, Rejected):
             raise StartFailed(f"the configuration was refused: {reply.text or reply.code.value}")
         return reply
+
+    def _configure_live(self, reading: configure.Reading) -> Reply:
+        return self._configure(reading.config, keep_changes=False)
 
     def _start_node(self) -> None:
         """Start the embedded node daemon, unless one from before still serves its spool."""
@@ -264,27 +279,21 @@ class Application:
 
     def reconfigure(self) -> Reply:
         """Read the configuration again and apply it live; on any fault nothing changes. Raises nothing."""
-        with self._reconfiguring:
-            try:
-                config = load(self.config_path)
-                files = config_files(config)
-                reply = self._configure(config, keep_changes=False)
-            except Exception as error:
-                log.error("reconfigure refused", reason=str(error))
-                return Rejected(Refusal.INTERNAL, str(error))
-            assert self.system is not None
-            self.config = self.system.env["config"] = config
-            self.system.env["config_files"] = files
-            self.system.cast("flurm_node_manager", m.Reconfigured())
-            log.info("reconfigured", source=config.source or "defaults")
-            return reply
+        assert self._reconfiguring is not None
+        return self._reconfiguring.reconfigure()
+
+    def follow(self) -> None:
+        """Another controller has configured the cluster: read our own files anew. Raises nothing."""
+        assert self._reconfiguring is not None
+        self._reconfiguring.follow()
 
     def _set_log_level(self, level: str, number: int) -> None:
         """Log from `level` on, and show Slurm's number of it, until the configuration is read again."""
         assert self.system is not None
         LEVELS.set(level)
         shown = {**self.config.slurm, "SlurmctldDebug": str(number)}
-        self.config = self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
+        self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
+        self.system.env["log_level_set"] = True
 
     def _reset_statistics(self) -> None:
         assert self.system is not None
@@ -305,10 +314,10 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _config_files(config: Config) -> ConfigFiles | None:
-    """What is served to those without a slurm.conf. Raises StartFailed."""
+def _reading(config: Config) -> configure.Reading:
+    """What belongs to the configuration that the controller starts with. Raises StartFailed."""
     try:
-        return config_files(config)
+        return configure.read_from(config)
     except OSError as error:
         raise StartFailed(f"cannot read {error.filename}: {error.strerror}") from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from actors.leadership import leader_of
-from actors.net import blob_exchange, forwarding, members
+from actors.net import blob_exchange, configurations, forwarding, members
 from actors.net.blob_exchange import BlobExchange
 from actors.net.forwarding import ForwardedConnection, Forwarder, RequestIds
 from actors.net.listener import Listener
@@ -122,5 +122,7 @@ class Peering:
                 self._system.env["blob_exchange"].give(payload, answer)
             case members.CALL:
                 self._system.env["members"].serve(payload, answer)
+            case configurations.FINGERPRINT_CALL | configurations.RECONFIGURE_CALL:
+                self._system.env["configurations"].serve(kind, answer)
             case _:
                 log.warning("a controller asks for something unknown", peer=sender, kind=kind)

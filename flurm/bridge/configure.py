@@ -8,14 +8,40 @@ from typing import Any
 
 import msgspec
 
+from flurm import __version__
 from flurm.bridge import users
+from flurm.config import ConfigFiles, changed_s, config_files, shared_digest
 from flurm.config.records import Config, NodeConfig, PartitionConfig
 from flurm.core.commands import Configure
 from flurm.core.enums import NodeFlag, NodeState, PartitionState
 from flurm.core.records import UNLIMITED, Node, Partition, Settings
 from protocol.hostlist import fold
 
-__all__ = ["command", "node_of"]
+__all__ = ["Reading", "command", "is_same", "node_of", "read_from"]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A configuration as read from its files, what is served of them, and what tells it from another one."""
+
+    config: Config
+    fingerprint: str
+    changed_s: int
+    """When the newest of the files was written."""
+    files: ConfigFiles | None = None
+
+
+def read_from(config: Config) -> Reading:
+    """What belongs to a configuration that has just been loaded. Raises OSError."""
+    fingerprint = _fingerprint(_settings(config), config)
+    return Reading(config, fingerprint, changed_s(config), config_files(config))
+
+
+def is_same(fingerprint: str, other: str) -> bool | None:
+    """Whether two fingerprints are of files that say the same; None where that cannot be told, since they are of
+    different releases."""
+    *one, one_release = fingerprint.split("/")
+    *two, two_release = other.split("/")
+    return one == two if one_release == two_release else None
 
 
 def command(config: Config, *, now_s: int, keep_changes: bool) -> Configure:
@@ -34,9 +60,10 @@ def command(config: Config, *, now_s: int, keep_changes: bool) -> Configure:
 
 
 def _fingerprint(settings: Settings, config: Config) -> str:
-    """A hash of all that the command is made from, the time aside."""
+    """Three words between slashes: a hash of all that the command is made from, the time aside; one of what else the
+    controllers of a cluster have in common; the release, another one of which may hash otherwise."""
     data = msgspec.json.encode((settings, config.nodes, config.partitions), order="deterministic")
-    return hashlib.sha256(data).hexdigest()
+    return f"{hashlib.sha256(data).hexdigest()}/{shared_digest(config)}/{__version__}"
 
 
 def _settings(config: Config) -> Settings:

@@ -19,15 +19,15 @@ from flurm.config.munge_key import (
     munge_socket_path,
     own_munge_socket_path,
 )
-from flurm.config.reconfigure import Change, validate_for_reconfigure
+from flurm.config.reconfigure import Change, changed_s, in_force, shared_digest, validate_for_reconfigure
 from flurm.config.records import Config, ControllerAddress, NodeConfig, PartitionConfig, SlurmdConfig
 from flurm.config.render import render_slurm_conf
 
 __all__ = [
     "Change",
     "Config",
-    "ConfigFiles",
     "ConfigError",
+    "ConfigFiles",
     "ControllerAddress",
     "Machine",
     "NodeConfig",
@@ -35,8 +35,10 @@ __all__ = [
     "SlurmdConfig",
     "TlsFiles",
     "authority_of",
+    "changed_s",
     "config_files",
     "find_file",
+    "in_force",
     "jwt_key_of",
     "load",
     "load_or_create_munge_key",
@@ -44,6 +46,7 @@ __all__ = [
     "munge_socket_path",
     "own_munge_socket_path",
     "render_slurm_conf",
+    "shared_digest",
     "show",
     "signer_of",
     "slurm_key_path",

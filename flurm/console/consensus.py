@@ -31,12 +31,16 @@ class Consensus:
         """All members: who leads, who votes, and how far each one is."""
         status = self._members.status()
         leads = status.leader == status.member
+        names = tuple(sorted(status.configuration.members))
+        configured = self._system.env["configurations"].of(names)
+        differing = [name for name, found in configured.items() if found == "DIFFERS"]
         return {
             "leader": status.leader or "none",
             "term": status.term,
             "asked": status.member,
             "commit_index": status.commit_index,
-            "members": [_member_row(name, status) for name in sorted(status.configuration.members)],
+            "members": [_member_row(name, status) | {"configuration": configured[name]} for name in names],
+            **({"warning": _DIFFERING.format(", ".join(differing))} if differing else {}),
             **({} if leads else {"note": "only the leader knows how far the others are: ask it"}),
         }
 
@@ -66,6 +70,12 @@ class Consensus:
             return change()
         except members.Refused as error:
             raise Refused(str(error)) from None
+
+
+_DIFFERING = (
+    "the configuration files of {} are not what the cluster runs: make them what the others have, then "
+    "`scontrol reconfigure`"
+)
 
 
 def _member_row(name: str, status: Status) -> dict[str, Any]:

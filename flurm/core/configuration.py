@@ -20,10 +20,13 @@ _CONFIGURED = (
 def configure(cluster: Cluster, command: Configure) -> Outcome:
     """Make the cluster what the configuration says, keeping jobs, node states and run-time changes."""
     fresh = not cluster.nodes and not cluster.jobs
-    changed = command.fingerprint != cluster.fingerprint or not command.keep_changes
+    changed = _of_cluster(command.fingerprint) != _of_cluster(cluster.fingerprint) or not command.keep_changes
     cluster, effects = _drop_nodes(cluster, command)
     cluster = cluster.with_(
-        settings=command.settings, fingerprint=command.fingerprint, shape_version=cluster.shape_version + 1
+        settings=command.settings,
+        fingerprint=command.fingerprint,
+        shape_version=cluster.shape_version + 1,
+        configured_s=command.now_s,
     )
     if fresh:
         cluster = cluster.with_(next_job_id=max(cluster.next_job_id, command.settings.first_job_id))
@@ -38,6 +41,11 @@ def configure(cluster: Cluster, command: Configure) -> Outcome:
     )
     pings = PingNodes(tuple(node.name for node in command.nodes))
     return Outcome(cluster, effects=(*effects, pings, ScheduleSoon()))
+
+
+def _of_cluster(fingerprint: str) -> str:
+    """The part of a fingerprint that speaks of settings, nodes and partitions."""
+    return fingerprint.partition("/")[0]
 
 
 def _drop_nodes(cluster: Cluster, command: Configure) -> tuple[Cluster, tuple[Effect, ...]]:

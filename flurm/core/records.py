@@ -454,6 +454,8 @@ class Cluster(Record, frozen=True):
     """Job ids of the records of each array, by array job id."""
     fingerprint: str = ""
     """Of the configuration that was last applied."""
+    configured_s: int = 0
+    """When that was."""
     next_job_id: int = 1
     next_priority: int = HIGHEST_PRIORITY
     version: int = 0

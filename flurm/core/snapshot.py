@@ -39,6 +39,7 @@ class _Frame(msgspec.Struct, omit_defaults=True):
     answers: list[tuple[str, Reply]] = []
     """Oldest first."""
     answers_given: int = 0
+    configured_s: int = 0
     jobs: list[Job] = []
     """Only in snapshots of the first format, which was one frame and nothing else."""
 
@@ -70,6 +71,7 @@ def parts(cluster: Cluster) -> Iterator[bytes]:
             closed=cluster.closed,
             answers=[(cluster.answered[i], cluster.answers[cluster.answered[i]]) for i in sorted(cluster.answered)],
             answers_given=cluster.answers_given,
+            configured_s=cluster.configured_s,
         )
     )
     ids = sorted(cluster.jobs)
@@ -120,6 +122,7 @@ def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cl
     first = frame.answers_given - len(frame.answers)
     return cluster.with_(
         fingerprint=frame.fingerprint,
+        configured_s=frame.configured_s,
         next_job_id=frame.next_job_id,
         next_priority=frame.next_priority,
         version=frame.version,
