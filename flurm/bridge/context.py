@@ -47,8 +47,6 @@ class Context:
     gid: int
     now_s: int
     config: Config = field(default_factory=Config)
-    config_files: ConfigFiles | None = None
-    """What is served to those without a slurm.conf; None where the site does not want that."""
     names: Names = field(default_factory=HostNames)
     loads: show_nodes.Loads = _no_load
     read_blob: Callable[[str], bytes] = _no_blob
@@ -60,3 +58,5 @@ class Context:
     started_s: int = 0
     """When this controller took charge."""
     controller_index: int = 0
+    config_files: ConfigFiles | None = None
+    """What is served to those without a slurm.conf; None where the site does not want that."""
