@@ -45,6 +45,7 @@ Transitions == {
     <<"PENDING", "start", "RUNNING">>,
     <<"PENDING", "cancel", "CANCELLED">>,
     <<"PENDING", "deadline", "DEADLINE">>,
+    <<"PENDING", "lose node", "NODE_FAIL">>,
     <<"RUNNING", "succeed", "COMPLETED">>,
     <<"RUNNING", "fail", "FAILED">>,
     <<"RUNNING", "run out of memory", "OUT_OF_MEMORY">>,

@@ -25,6 +25,7 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
     (JobState.PENDING, "start"): JobState.RUNNING,
     (JobState.PENDING, "cancel"): JobState.CANCELLED,
     (JobState.PENDING, "deadline"): JobState.DEADLINE,
+    (JobState.PENDING, "lose node"): JobState.NODE_FAIL,
     (JobState.RUNNING, "succeed"): JobState.COMPLETED,
     (JobState.RUNNING, "fail"): JobState.FAILED,
     (JobState.RUNNING, "run out of memory"): JobState.OUT_OF_MEMORY,

@@ -95,9 +95,9 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
     return cluster, tuple(effects)
 
 
-def _lose(cluster: Cluster, job: Job, node: Node, now_s: int) -> Outcome:
+def _lose(cluster: Cluster, job: Job, node: Node, now_s: int, *, may_requeue: bool = True) -> Outcome:
     """A job's node is gone, or has forgotten the job: requeue it where it may be, else it has failed."""
-    if job.spec.requeue:
+    if job.spec.requeue and may_requeue:
         return lifecycle.requeue(cluster, job, now_s, reason=Reason.NONE, delay=False)
     return lifecycle.finish(cluster, job, "lose node", now_s, reason=Reason.NODE_DOWN)
 
@@ -131,9 +131,10 @@ def missing(cluster: Cluster, command: NodesMissing) -> Outcome:
 
 
 def set_down(
-    cluster: Cluster, node: Node, reason: str | None, user_id: int, now_s: int
+    cluster: Cluster, node: Node, reason: str | None, user_id: int, now_s: int, *, may_requeue: bool = True
 ) -> tuple[Cluster, tuple[Effect, ...]]:
-    """Take a node out of service; its jobs are requeued or fail, and hold nothing of it any more."""
+    """Take a node out of service; its jobs are requeued, where that may be, or fail, and hold nothing of it any
+    more."""
     node = node.with_(
         state=NodeState.DOWN, reason=reason or node.reason, reason_s=now_s if reason else node.reason_s,
         reason_uid=user_id if reason else node.reason_uid,
@@ -143,7 +144,7 @@ def set_down(
     for job_id in node.jobs:
         job = cluster.jobs[job_id]
         if not job.completing:
-            outcome = _lose(cluster, job, node, now_s)
+            outcome = _lose(cluster, job, node, now_s, may_requeue=may_requeue)
             cluster = outcome.cluster
             effects.extend(outcome.effects)
             job = cluster.jobs[job_id]

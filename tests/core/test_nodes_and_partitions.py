@@ -172,6 +172,53 @@ def test_a_new_configuration_adds_and_removes_nodes_under_running_jobs():
     assert world.node("n2").used_cpus == 0
 
 
+def reconfigured(world, nodes, partitions):
+    """Configure the world anew with these nodes and partitions (name -> its nodes)."""
+    records = tuple(Node(name=name, index=i, cpus=2, real_memory_mib=1000) for i, name in enumerate(nodes))
+    first = next(iter(partitions))
+    parts = tuple(Partition(name=name, nodes=text, is_default=name == first) for name, text in partitions.items())
+    settings = world.cluster.settings
+    world.do(c.Configure(now_s=1100, settings=settings, nodes=records, partitions=parts, fingerprint="2"))
+
+
+def failed(world, job_id):
+    return (world.state(job_id), world.job(job_id).reason, world.job(job_id).restarts) == (
+        JobState.NODE_FAIL, Reason.NODE_DOWN, 0,
+    )  # fmt: skip
+
+
+def test_jobs_of_a_node_that_is_removed_fail_and_are_not_requeued():
+    world = World(nodes=2)
+    runs = world.start(required_nodes="n1", requeue=True)
+    waits = world.submit(required_nodes="n1", begin_s=9000)
+    other = world.submit(required_nodes="n2", begin_s=9000)
+    reconfigured(world, ["n2"], {"debug": "ALL", "long": "n2"})
+    assert failed(world, runs) and failed(world, waits)
+    assert world.state(other) is JobState.PENDING
+
+
+def test_jobs_of_a_partition_that_is_removed_fail_whether_they_run_or_wait():
+    world = World(nodes=2)
+    runs = world.start(partition="long", requeue=True)
+    waits = world.submit(partition="long", begin_s=9000)
+    elsewhere = world.start(partition="debug", required_nodes="n1")
+    reconfigured(world, ["n1", "n2"], {"debug": "ALL"})
+    assert failed(world, runs) and failed(world, waits)
+    assert world.state(elsewhere) is JobState.RUNNING
+    world.clean(runs)
+    assert world.node("n2").used_cpus == 0
+    fresh = world.submit(partition="debug")
+    assert world.schedule() == [fresh]
+
+
+def test_a_waiting_job_goes_on_with_the_partitions_that_are_left():
+    world = World(nodes=2)
+    job_id = world.submit(partition="long,debug", begin_s=9000)
+    reconfigured(world, ["n1", "n2"], {"debug": "ALL"})
+    assert world.state(job_id) is JobState.PENDING
+    assert (world.job(job_id).partition, world.job(job_id).spec.partitions) == ("debug", ("debug",))
+
+
 def test_a_restart_with_the_same_configuration_keeps_what_was_changed_at_run_time():
     world = World()
     update(world, "n1", "drain", "why")
