@@ -59,8 +59,12 @@ class Reconfiguring:
                 log.error("reconfigure refused", reason=str(error))
                 return Rejected(Refusal.INTERNAL, str(error))
             self._adopt(reading)
-            self._system.cast("flurm_node_manager", m.Reconfigured())
+            self._system.beside(self._tell_nodes)
             return reply
+
+    def _tell_nodes(self) -> None:
+        """From a thread of its own: who asked was a connection handler, and those do not talk to the node manager."""
+        self._system.cast("flurm_node_manager", m.Reconfigured())
 
     def follow(self) -> None:
         """The cluster was configured by another controller: read our own files, and go by them if they say the same."""

@@ -7,11 +7,13 @@ import urllib.error
 import urllib.request
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.net import rpc
 from flurm.application import Application, StartFailed
 from flurm.bridge.calls import Control
 from flurm.config import load
+from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Done, Rejected
 from flurm.storage.errors import StateDirHeld
 from protocol.constants import MessageType
@@ -161,6 +163,44 @@ def test_a_bad_configuration_changes_nothing_on_reconfigure(tmp_path):
         application.config_path.write_text(good + "min_job_age = 77\n")
         assert application.carry_out(Control("reconfigure", 0)) == Done()
         assert application.system.terms["cluster"].settings.min_job_age_s == 77
+
+
+def reconfigured(application, lines):
+    """Add lines to the configuration's file, ask for it to be read again, and return the answer."""
+    good = application.config_path.read_text()
+    application.config_path.write_text(good + lines)
+    try:
+        return application.carry_out(Control("reconfigure", 0))
+    finally:
+        application.config_path.write_text(good)
+
+
+def test_a_scheduler_plugin_that_there_is_not_is_refused_on_reconfigure_with_all_the_rest(tmp_path):
+    with running(tmp_path) as application:
+        reply = reconfigured(application, 'min_job_age = 78\nscheduler_plugin = "no_such"\n')
+        assert isinstance(reply, Rejected) and "no_such" in reply.text
+        assert application.system.terms["cluster"].settings.min_job_age_s == 300
+
+
+def test_another_scheduler_plugin_and_log_level_count_at_once(tmp_path):
+    before = LEVELS.level
+    try:
+        with running(tmp_path, schedule_interval=50) as application:
+            assert reconfigured(application, 'scheduler_plugin = "flurm_sched_fifo"\nlog_level = "error"\n') == Done()
+            assert LEVELS.level == "error"
+            plugin = lambda: application.system.call("flurm_scheduler_engine", "status")["plugin"]  # noqa: E731
+            until(lambda: plugin() == "flurm_sched_fifo")
+    finally:
+        LEVELS.set(before)
+
+
+def test_what_takes_a_restart_stays_until_then_and_is_told(tmp_path):
+    with running(tmp_path) as application, capture_logs() as logs:
+        before = application.config.http_host
+        assert reconfigured(application, 'http_host = "127.0.0.9"\nkill_wait = 9\n') == Done()
+        assert (application.config.http_host, application.config.kill_wait) == (before, 9)
+        told = [each["key"] for each in logs if each["event"] == "takes a restart of this controller"]
+        assert told == ["http_host"]
 
 
 def test_an_unknown_scheduler_plugin_is_refused_with_the_nearest_name(tmp_path):

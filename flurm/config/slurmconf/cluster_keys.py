@@ -147,11 +147,12 @@ BLOCKS = (
             """,
         "u16": "EioTimeout",
     }),
+    Block(State.ACTS, "of `SlurmctldParameters` on `enable_configless` alone", {"text": "SlurmctldParameters"}),
     Block(State.ACCEPTED, "FLURM has the like built in", {
         "text": """
             CertgenParameters CertgenType CertmgrParameters CertmgrType CommunicationParameters HashPlugin
             HttpParserType MetricsAuthUsers MetricsParameters MetricsType PluginDir ReconfigFlags
-            RoutePlugin SlurmctldAddr SlurmctldHttpAuthParameters SlurmctldParameters SlurmctldPidFile
+            RoutePlugin SlurmctldAddr SlurmctldHttpAuthParameters SlurmctldPidFile
             SlurmctldPlugstack SwitchParameters SwitchType TLSParameters TLSType UrlParserType
             """,
         "u16": "GroupUpdateForce GroupUpdateTime SlurmctldTimeout",
