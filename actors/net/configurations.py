@@ -23,7 +23,7 @@ from flurm.core.records import Cluster
 FINGERPRINT_CALL = "configuration"
 RECONFIGURE_CALL = "reconfigure"
 """Kinds of calls on the peers' wire."""
-ASK_S = 2.0
+ASK_S = 0.5
 RECONFIGURE_S = 60.0
 
 log = structlog.get_logger(__name__)
