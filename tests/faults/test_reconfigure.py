@@ -12,6 +12,8 @@ from tests.slurm.sandbox import CLUSTER_DIR
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
+thorough = pytest.mark.skipif("FLURM_THOROUGH" not in os.environ, reason="FLURM_THOROUGH is not set")
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -68,6 +70,7 @@ def test_a_bad_file_is_refused_as_a_whole_with_an_error(cluster):
     assert (shown(cluster, "MaxJobCount"), shown(cluster, "KillWait")) == ("4321", "7 sec")
 
 
+@thorough
 def test_a_controller_with_an_old_file_says_so_and_does_not_bring_it_back_when_it_leads(cluster):
     lead_by(cluster, "c1")
     write(cluster, ("c1", "c3"), "max_job_count = 1234\nkill_wait = 7\n")
@@ -91,6 +94,7 @@ def test_a_controller_with_an_old_file_says_so_and_does_not_bring_it_back_when_i
     cluster.await_that("c2 has it now", lambda: configurations(cluster, "c2") == same)
 
 
+@thorough
 def test_a_hangup_of_any_controller_reconfigures_the_cluster(cluster):
     lead_by(cluster, "c1")
     write(cluster, cluster.members, "max_job_count = 77\n")
