@@ -97,7 +97,7 @@ def _stream(me: Member, name: str, progress: Progress) -> None:
 
 
 def _tell_commit(me: Member, name: str, progress: Progress) -> None:
-    """Say at once what has been committed, unless entries are under way: the next ones, or the next answer, follow soon.
+    """Say at once what has been committed, unless entries are under way: more of them, or an answer, follow soon.
 
     A member that handed a client's request on to this leader answers when it has applied what came of it.
     """
