@@ -15,6 +15,7 @@ It never waits for a disk or for a peer, so heartbeats go out on time. A cluster
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from actors import messages as m
 from actors.leadership import IN_CHARGE, LEADER
 from actors.net import bulk
 from flurm.config import Config
+from flurm.core import machine
 from flurm.otp import GenServer, NoReply, Ok, Pid, Reply, Sender
 from flurm.raft import effects as e
 from flurm.raft import events as v
@@ -160,6 +162,7 @@ class Consensus(GenServer):
         now_ms = int(self.monotonic_s() * 1000)
         if now_ms != state.server.now_ms:
             self._look_how_far_the_state_is(state)
+            self._look_what_the_machine_is(state)
             self._carry_out(state, state.server.handle(v.Tick(now_ms)))
         if event is not None:
             self._carry_out(state, state.server.handle(event))
@@ -174,7 +177,19 @@ class Consensus(GenServer):
         known_index = max(state.server.commit_index, state.known_index)
         lags = known_index - self.system.terms.get("cluster_index", 0) > LAGS_ENTRIES
         if lags != state.server.state_lags:
-            state.server.handle(v.StateLags(lags))
+            self._carry_out(state, state.server.handle(v.StateLags(lags)))
+
+    def _look_what_the_machine_is(self, state: State) -> None:
+        """Other code may be running than a moment ago, and an entry may have switched to another version."""
+        cluster = self.system.terms.get("cluster")
+        known = v.MachineKnown(cluster.machine_version if cluster else 0, self._supported())
+        if known != v.MachineKnown(state.server.machine_version, state.server.machines):
+            self._carry_out(state, state.server.handle(known))
+
+    def _supported(self) -> tuple[int, int]:
+        """Tests give members of one process different ranges."""
+        supported: Callable[[], tuple[int, int]] = self.system.env.get("machine_versions", machine.supported)
+        return supported()
 
     def _carry_out(self, state: State, effects: tuple[e.Effect, ...]) -> None:
         for effect in effects:

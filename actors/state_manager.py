@@ -11,7 +11,7 @@ Who reads takes `system.terms["cluster"]`: an immutable value, no lock, no messa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,11 +19,12 @@ import structlog
 
 from actors import messages as m
 from actors.leadership import IN_CHARGE
-from flurm.core import commands, snapshot
+from flurm.core import commands, machine, snapshot
 from flurm.core.apply import apply
 from flurm.core.effects import Effect, JobEnded, Reply, RuleFailed, ScheduleSoon
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Sender
+from flurm.raft import machine as log_machine
 from flurm.raft.effects import RejectReason, TakeSnapshot
 from flurm.raft.events import SnapshotTaken
 from flurm.raft.records import Configuration, Entry, EntryKind
@@ -63,7 +64,7 @@ class StateManager(GenServer):
 
     def init(self, args: dict[str, Any]) -> Ok:
         recovered: m.Recovered = self.call(CONSENSUS, m.Recover(), timeout_s=60)
-        cluster = snapshot.load(recovered.snapshot) if recovered.snapshot else Cluster()
+        cluster = self._known(lambda: snapshot.load(recovered.snapshot) if recovered.snapshot else Cluster())
         state = State(
             cluster=cluster,
             index=recovered.index,
@@ -88,6 +89,26 @@ class StateManager(GenServer):
                 state.cluster = apply(state.cluster, command).cluster
             elif entry.kind is EntryKind.CONFIGURATION:
                 state.configuration = Configuration.decode(entry.payload)
+            elif entry.kind is EntryKind.MACHINE_VERSION:
+                state.cluster = self._switched(state.cluster, entry)
+
+    def _switched(self, cluster: Cluster, entry: Entry) -> Cluster:
+        """The cluster from here on, with another version of the state machine. Raises Unsupported."""
+        return self._known(lambda: machine.switch(cluster, log_machine.decode(entry.payload)))
+
+    def _known(self, make: Callable[[], Cluster]) -> Cluster:
+        """What `make` makes, of a machine version that this controller knows. Raises Unsupported; then it ends: what
+        others apply from here on it cannot."""
+        try:
+            cluster = make()
+            machine.check(cluster.machine_version, self.system.env.get("machine_versions", machine.supported)())
+        except machine.Unsupported as error:
+            log.error("this controller cannot go on", reason=str(error))
+            control = self.system.env.get("control")
+            if control is not None:
+                control.fail(str(error))
+            raise
+        return cluster
 
     def _keep_blobs(self, command: commands.AnyCommand) -> None:
         """Scripts and environments come with the command that needs them first. They are durable in the log; the
@@ -170,6 +191,9 @@ class StateManager(GenServer):
             state.index, state.term = entry.index, entry.term
             if entry.kind is EntryKind.CONFIGURATION:
                 state.configuration = Configuration.decode(entry.payload)
+            if entry.kind is EntryKind.MACHINE_VERSION:
+                before, cluster = cluster.machine_version, self._switched(cluster, entry)
+                log.info("state machine switched", before=before, now=cluster.machine_version, index=entry.index)
             if entry.kind is not EntryKind.COMMAND:
                 continue
             command = token.command if isinstance(token, m.Proposal) else _decoded(entry)
@@ -198,7 +222,7 @@ class StateManager(GenServer):
         newest = self.system.env["store"].snapshots.newest().snapshot
         if newest is None or newest.index < restored.index:
             raise MissingEntries(f"expected the snapshot of {restored.index}, got {newest and newest.index}")
-        state.cluster = snapshot.load(newest.content)
+        state.cluster = self._known(lambda: snapshot.load(newest.content))
         state.index, state.term, state.snapshot_index = newest.index, newest.term, newest.index
         state.configuration = newest.configuration or restored.configuration
         self._publish(state)

@@ -77,6 +77,8 @@ class Application:
         self.pid = os.getpid()
         self._stop = threading.Event()
         self._stop_reason = ""
+        self.failure: str | None = None
+        """Why this controller cannot go on, where something in it has said so."""
         self._node: subprocess.Popen[bytes] | None = None
         self._reconfiguring: Reconfiguring | None = None
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -99,8 +101,10 @@ class Application:
         self.store = Store(Path(self.config.state_dir))
         try:
             self._start_tree()
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if self.failure is not None:
+                raise StartFailed(self.failure) from error
             raise
 
     def _start_tree(self) -> None:
@@ -223,6 +227,11 @@ class Application:
         """Have `wait` return; the caller of `wait` then stops the controller."""
         self._stop_reason = reason
         self._stop.set()
+
+    def fail(self, reason: str) -> None:
+        """This controller cannot go on: have `wait` return, and the program end with an error."""
+        self.failure = reason
+        self.request_stop(reason)
 
     def stop(self) -> None:
         """Stop the tree in reverse order, then let go of everything. Running jobs go on."""

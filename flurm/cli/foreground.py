@@ -49,6 +49,8 @@ def command(config_path: Path | None, log_level: str | None) -> None:
     reason = application.wait()
     log.info("stopping", reason=reason)
     application.stop()
+    if application.failure is not None:
+        raise click.ClickException(application.failure)
     if reason.startswith("the root supervisor"):
         sys.exit(1)
 

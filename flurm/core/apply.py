@@ -1,7 +1,8 @@
 """`apply`: one command makes one cluster into the next.
 
 It is pure and total: no clock, no chance, no exception for any command that decodes, and the same log gives the same
-cluster on every controller. Each command's rules live in the module that the table names.
+cluster on every controller. Each command's rules live in the module that the table names; where a later version of the
+machine has another rule, and the cluster has switched to it, that one counts (`flurm.core.machine`).
 """
 
 import traceback
@@ -10,7 +11,17 @@ from typing import Any
 
 import msgspec
 
-from flurm.core import answers, configuration, control, dynamic_nodes, lifecycle, nodes, partitions, submission
+from flurm.core import (
+    answers,
+    configuration,
+    control,
+    dynamic_nodes,
+    lifecycle,
+    machine,
+    nodes,
+    partitions,
+    submission,
+)  # fmt: skip
 from flurm.core import commands as c
 from flurm.core.effects import Rejected, RuleFailed
 from flurm.core.enums import Refusal
@@ -61,7 +72,8 @@ def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
     if known is not None:
         return Outcome(cluster.with_(version=cluster.version + 1), known)
     try:
-        outcome = RULES[type(command)](cluster, command)
+        rule = machine.later_rule(cluster.machine_version, type(command)) or RULES[type(command)]
+        outcome = rule(cluster, command)
     except Exception:
         failed = RuleFailed(type(command).__name__, traceback.format_exc())
         outcome = Outcome(cluster, Rejected(Refusal.INTERNAL), (failed,))

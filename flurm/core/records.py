@@ -471,6 +471,8 @@ class Cluster(Record, frozen=True):
     answered: Map[int, str] = Map()
     """Their request ids, numbered in order."""
     answers_given: int = 0
+    machine_version: int = 1
+    """Which of the versions in `flurm.core.machine` says how commands are applied."""
 
     def node_at(self, index: int) -> Node:
         """The node with this index."""

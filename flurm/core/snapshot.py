@@ -16,6 +16,7 @@ from itertools import chain
 import msgspec
 from immutables import Map
 
+from flurm.core import machine
 from flurm.core.effects import Reply
 from flurm.core.records import Cluster, Job, Node, Partition, Settings
 from flurm.core.tables import put_all
@@ -40,11 +41,19 @@ class _Frame(msgspec.Struct, omit_defaults=True):
     """Oldest first."""
     answers_given: int = 0
     configured_s: int = 0
+    machine_version: int = 1
     jobs: list[Job] = []
     """Only in snapshots of the first format, which was one frame and nothing else."""
 
 
+class _Version(msgspec.Struct):
+    """What is read first: a frame of a version that this release does not know may hold anything else."""
+
+    machine_version: int = 1
+
+
 _encoder = msgspec.msgpack.Encoder()
+_versions = msgspec.msgpack.Decoder(_Version)
 _frames = msgspec.msgpack.Decoder(_Frame)
 _jobs = msgspec.msgpack.Decoder(list[Job])
 
@@ -72,6 +81,7 @@ def parts(cluster: Cluster) -> Iterator[bytes]:
             answers=[(cluster.answered[i], cluster.answers[cluster.answered[i]]) for i in sorted(cluster.answered)],
             answers_given=cluster.answers_given,
             configured_s=cluster.configured_s,
+            machine_version=cluster.machine_version,
         )
     )
     ids = sorted(cluster.jobs)
@@ -85,12 +95,17 @@ def _part(value: object) -> bytes:
 
 
 def load(data: bytes) -> Cluster:
-    """The cluster that `dump` made the bytes of. Raises msgspec.DecodeError for anything else."""
+    """The cluster that `dump` made the bytes of.
+
+    Raises machine.Unsupported for one of a machine version that is not known here, msgspec.DecodeError for anything else.
+    """
     if not data.startswith(MAGIC):
         frame = _frames.decode(data)
         return _with_jobs(_of(frame), iter([frame.jobs]), frame)
     found = _split(data)
-    frame = _frames.decode(next(found))
+    first = next(found)
+    machine.check(_versions.decode(first).machine_version)
+    frame = _frames.decode(first)
     return _with_jobs(_of(frame), map(_jobs.decode, found), frame)
 
 
@@ -134,4 +149,5 @@ def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cl
         answers=Map(dict(frame.answers)),
         answered=Map({first + number: request_id for number, (request_id, _) in enumerate(frame.answers)}),
         answers_given=frame.answers_given,
+        machine_version=frame.machine_version,
     )

@@ -6,7 +6,8 @@
 ``log``       the part of the log that is in memory  ``progress``  what a leader knows of another member
 ``member``    the state of one member                ``server``    takes events in, hands them to the rules
 
-and the rules: ``election``, ``following``, ``replication``, ``membership``, ``snapshotting``, ``reads``, ``transfer``.
+and the rules: ``election``, ``following``, ``replication``, ``membership``, ``snapshotting``, ``reads``, ``transfer``,
+``machine``.
 
 Whoever drives a server (an actor, a test, a simulator) hands it one event at a time and carries out the effects in the
 order in which they come.

@@ -121,6 +121,13 @@ class StateLags(msgspec.Struct, frozen=True):
     lags: bool
 
 
+class MachineKnown(msgspec.Struct, frozen=True):
+    """Which version of the state machine is in force here, and the oldest and newest that this member can do."""
+
+    in_force: int
+    supported: tuple[int, int]
+
+
 class SnapshotTaken(msgspec.Struct, frozen=True):
     """Storage holds a snapshot of the state after (``index``, ``term``): older entries need not be held any more."""
 
@@ -163,6 +170,7 @@ Event: TypeAlias = (
     | TransferLeadership
     | Campaign
     | StateLags
+    | MachineKnown
     | SnapshotTaken
     | ChunkStored
     | SnapshotStored

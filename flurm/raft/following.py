@@ -78,7 +78,7 @@ def _missing(me: Member, entries: tuple[Entry, ...]) -> list[Entry]:
 def _refuse(me: Member, message: AppendEntries) -> None:
     index = me.log.newest_not_above(message.previous_index, message.previous_term)
     term = me.log.term_at(index) or 0
-    me.send(message.sender, AppendReply(me.member, me.term, False, index, term, me.following.round))
+    me.send(message.sender, AppendReply(me.member, me.term, False, index, term, me.following.round, me.machines))
 
 
 def stored(me: Member) -> None:
@@ -105,7 +105,8 @@ def acknowledge(me: Member) -> None:
     me.following.answer_due = me.saved.term != me.term
     if not me.following.answer_due:
         index = min(me.following.verified_index, me.durable_index)
-        me.send(me.leader, AppendReply(me.member, me.term, True, index, round=me.following.round))
+        reply = AppendReply(me.member, me.term, True, index, round=me.following.round, machines=me.machines)
+        me.send(me.leader, reply)
 
 
 def advance(me: Member) -> None:

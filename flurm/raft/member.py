@@ -138,6 +138,9 @@ class Member:
         self.longest_silence_ms = 0
         """Between two messages of the leader that is followed now: how late its heartbeats have been."""
         self.state_lags = False
+        self.machine_version = 0
+        self.machines = (1, 1)
+        self.machine_proposed = 0
         self.following = Following(0)
         self.progress: dict[str, Progress] = {}
         self.round = 0
@@ -213,6 +216,7 @@ class Member:
             last_index, self.disk_holds_more = self.replacing_from - 1, True
         last_index = max(last_index, self.commit_index)
         self._truncate_after(min(last_index, self.log.last_index))
+        self.machine_proposed = 0
         if not poisoned:
             self.durable_index = self.log.last_index
 

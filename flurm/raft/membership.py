@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flurm.raft import replication, transfer
+from flurm.raft import machine, replication, transfer
 from flurm.raft.effects import RejectReason
 from flurm.raft.events import ChangeMembership
 from flurm.raft.member import Change, Member, Waiting
@@ -71,7 +71,12 @@ def _problem(me: Member, event: ChangeMembership) -> str:
         return f"nobody knows where {min(unreachable)} listens: give its address"
     if _target(me, event) == me.configuration:
         return "the cluster has these members already"
-    return ""
+    return _unfit(me, event)
+
+
+def _unfit(me: Member, event: ChangeMembership) -> str:
+    """Which new voter cannot do the state machine's version, as far as they have said; empty where none."""
+    return next((why for name in sorted(set(event.voters) - me.voters) if (why := machine.unfit(me, name))), "")
 
 
 def _target(me: Member, event: ChangeMembership) -> Configuration:
@@ -113,14 +118,19 @@ def _newest_is_committed(me: Member) -> bool:
 
 def _await_learners(me: Member, change: Change) -> None:
     target = _target(me, change.request)
-    behind = _behind(me, target)
-    if not behind:
+    behind, unfit = _behind(me, target), _unfit(me, change.request)
+    if unfit:
+        _give_up(me, change, unfit)
+    elif not behind:
         _decide_together(me, target)
     elif me.now_ms >= change.give_up_ms:
-        detail = f"given up: {', '.join(behind)} did not get the log within {me.timing.catch_up_ms} ms"
-        me.reject(change.request.token, RejectReason.INVALID, detail)
-        me.change = None
-        _append(me, change.before)
+        _give_up(me, change, f"{', '.join(behind)} did not get the log within {me.timing.catch_up_ms} ms")
+
+
+def _give_up(me: Member, change: Change, why: str) -> None:
+    me.reject(change.request.token, RejectReason.INVALID, f"given up: {why}")
+    me.change = None
+    _append(me, change.before)
 
 
 def _decide_together(me: Member, target: Configuration) -> None:

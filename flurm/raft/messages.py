@@ -67,6 +67,8 @@ class AppendReply(Message, frozen=True, tag=True):
     index: int
     index_term: int = 0
     round: int = 0
+    machines: tuple[int, int] = (1, 1)
+    """The oldest and the newest version of the state machine that the sender can do."""
 
 
 class InstallSnapshot(Message, frozen=True, tag=True):

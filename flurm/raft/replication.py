@@ -24,7 +24,7 @@ def become_leader(me: Member) -> None:
     me.leader = me.member
     me.ballot = None
     me.progress = {}
-    me.snapshot_wanted = me.sent_index = 0
+    me.snapshot_wanted = me.sent_index = me.machine_proposed = 0
     me.heartbeat_due_ms = me.now_ms + me.timing.heartbeat_ms
     follow_membership(me)
     me.effects.append(BecameLeader(me.term))
@@ -133,6 +133,7 @@ def append_reply(me: Member, reply: AppendReply) -> None:
         return
     progress.heard_ms = me.now_ms
     progress.round = max(progress.round, reply.round)
+    progress.machines = reply.machines
     if not reply.accepted:
         _step_back(me, progress, reply)
         return

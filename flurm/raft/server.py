@@ -19,7 +19,7 @@ about new ones.
 
 from __future__ import annotations
 
-from flurm.raft import election, following, membership, reads, replication, snapshotting, transfer
+from flurm.raft import election, following, machine, membership, reads, replication, snapshotting, transfer
 from flurm.raft.effects import Effect, RejectReason
 from flurm.raft.events import (
     Appended,
@@ -30,6 +30,7 @@ from flurm.raft.events import (
     ChunkStored,
     Event,
     FailureKind,
+    MachineKnown,
     Propose,
     Read,
     Received,
@@ -160,6 +161,8 @@ class RaftServer(Member):
                 election.campaign(self, transfer=True)
             case StateLags(lags):
                 self.state_lags = lags
+            case MachineKnown():
+                machine.known(self, event)
             case SnapshotTaken():
                 snapshotting.taken(self, event)
             case ChunkStored():
@@ -176,6 +179,7 @@ class RaftServer(Member):
                 membership.advance(self)
             if self.reads:
                 reads.answer(self)
+            machine.advance(self)
         if self.transfer is not None:
             transfer.advance(self)
         if self.progress:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from flurm.core import commands, snapshot
+from flurm.raft import machine
 from flurm.raft.records import Configuration, Entry, EntryKind
 from flurm.storage import reading
 
@@ -63,9 +64,11 @@ def described(entry: Entry) -> dict[str, Any]:
                 shown["command"] = _command(commands.decode(entry.payload))
             case EntryKind.CONFIGURATION:
                 shown["configuration"] = msgspec.to_builtins(Configuration.decode(entry.payload))
+            case EntryKind.MACHINE_VERSION:
+                shown["machine_version"] = machine.decode(entry.payload)
             case _ if entry.payload:
                 shown["payload"] = entry.payload.hex()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         shown["unreadable"], shown["payload"] = str(error), entry.payload.hex()
     return shown
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from flurm.core import commands, snapshot
+from flurm.core import commands, machine, snapshot
 from flurm.core.apply import apply
 from flurm.core.records import Cluster, Job
+from flurm.raft import machine as log_machine
 from flurm.raft.records import Entry, EntryKind
 from flurm.storage.layout import Store
 from flurm.storage.snapshots import Snapshot
@@ -48,6 +49,8 @@ def replay(newest: Snapshot | None, entries: Iterable[Entry], keep: Callable[[Ma
             if isinstance(command, commands.SubmitJob) and command.blobs:
                 keep(command.blobs)
             cluster = apply(cluster, command).cluster
+        elif entry.kind is EntryKind.MACHINE_VERSION:
+            cluster = machine.switch(cluster, log_machine.decode(entry.payload))
     return State(cluster, index, term)
 
 

@@ -20,6 +20,7 @@ from actors.net.serving import NotInCharge, Refusal, Service
 from flurm.bridge.kept import KeptForms
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config
+from flurm.core import machine
 from flurm.otp import ONE_FOR_ONE, Child, OtpError, Supervisor
 from flurm.otp.runtime.sim import SimClock, Simulation
 from flurm.raft import messages
@@ -113,6 +114,8 @@ class Controller:
         self.system: Simulation | None = None
         self.store: SimStore | None = None
         self.boots = 0
+        self.machine_versions = machine.supported()
+        """Which versions of the state machine it can do, as of a release of its own."""
         self.damaged: str | None = None
         """Why it cannot be started any more."""
         self._open: dict[Exchange, None] = {}
@@ -161,6 +164,7 @@ class Controller:
             "clock": self._time(),
             "agents": lambda env: SimAgents(self),
             "call_node": self._call_node,
+            "machine_versions": lambda: self.machine_versions,
         }
 
     def _time(self) -> Any:
