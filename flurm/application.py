@@ -43,7 +43,9 @@ from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
 from flurm.config import Config, authority_of
+from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
+from flurm.core import machine
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
 from flurm.otp import Behaviour, System
@@ -136,10 +138,13 @@ class Application:
         self._reconfiguring = Reconfiguring(self.system, self.config_path, self._configure_live, _site_plugins)
         env["overloads"] = Overloads()
         self.system.observers.append(env["overloads"])
-        env["upgrader"] = Upgrader(self.system, _loader(env["scheduler_plugins"]), __version__)
+        env["upgrader"] = Upgrader(
+            self.system, _loader(env["scheduler_plugins"]), __version__, accept=self._check_machine
+        )
         peers = self.peering.peers if self.peering else None
         env["members"] = Members(self.system, config.member_name, peers)
         env["configurations"] = Configurations(self.system, config.member_name, peers)
+        env["fleet"] = Fleet(self.system, config.member_name, peers)
         if self.peering is not None:
             self.peering.join(self.system)
         env["service"] = Service(env, self.system.terms)
@@ -152,6 +157,11 @@ class Application:
             self.peering.watch()
         if config.embedded_node_name is not None:
             self._start_node()
+
+    def _check_machine(self) -> None:
+        """Code that is to run must be able to go on with the state machine as it is. Raises machine.Unsupported."""
+        assert self.system is not None
+        machine.check(self.system.terms["cluster"].machine_version)
 
     def _listen(self) -> Listener:
         config = self.config

@@ -19,6 +19,7 @@ from actors.net.forwarding import ForwardedConnection, Forwarder, RequestIds
 from actors.net.listener import Listener
 from actors.net.peers import Answer, Peers
 from flurm.config import Config, TlsFiles, tls_files
+from flurm.console import fleet
 from flurm.otp import System
 from flurm.raft.events import Received
 from flurm.raft.messages import Message
@@ -124,5 +125,8 @@ class Peering:
                 self._system.env["members"].serve(payload, answer)
             case configurations.FINGERPRINT_CALL | configurations.RECONFIGURE_CALL:
                 self._system.env["configurations"].serve(kind, answer)
+            case fleet.CALL:
+                self._system.env["fleet"].serve(payload, answer)
             case _:
                 log.warning("a controller asks for something unknown", peer=sender, kind=kind)
+                answer.fail(f"this controller knows no requests of kind {kind}: is it of an older release?")

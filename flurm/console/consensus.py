@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.net import members
 from actors.net.members import Members
+from flurm.console.fleet import About, Fleet
 from flurm.console.refused import Refused
 from flurm.console.show import plain
 from flurm.raft.records import Status
@@ -28,19 +29,24 @@ class Consensus:
         return plain(self._members.status())
 
     def cluster_status(self) -> dict[str, Any]:
-        """All members: who leads, who votes, and how far each one is."""
+        """All members: who leads, who votes, how far each one is, its release, and the state machine's versions: those
+        that it can do, and the one in force."""
         status = self._members.status()
         leads = status.leader == status.member
         names = tuple(sorted(status.configuration.members))
         configured = self._system.env["configurations"].of(names)
         differing = [name for name, found in configured.items() if found == "DIFFERS"]
+        about = self._fleet.about_all(names)
         return {
             "leader": status.leader or "none",
             "term": status.term,
             "asked": status.member,
             "commit_index": status.commit_index,
-            "members": [_member_row(name, status) | {"configuration": configured[name]} for name in names],
             **({"warning": _DIFFERING.format(", ".join(differing))} if differing else {}),
+            "machine_version": self._system.terms["cluster"].machine_version,
+            "members": [
+                _member_row(name, status) | _about(about[name]) | {"configuration": configured[name]} for name in names
+            ],
             **({} if leads else {"note": "only the leader knows how far the others are: ask it"}),
         }
 
@@ -65,6 +71,11 @@ class Consensus:
         members: Members = self._system.env["members"]
         return members
 
+    @property
+    def _fleet(self) -> Fleet:
+        fleet: Fleet = self._system.env["fleet"]
+        return fleet
+
     def _change(self, change: Callable[[], str]) -> str:
         try:
             return change()
@@ -76,6 +87,16 @@ _DIFFERING = (
     "the configuration files of {} are not what the cluster runs: make them what the others have, then "
     "`scontrol reconfigure`"
 )
+
+
+def _about(about: About | None) -> dict[str, Any]:
+    if about is None:
+        return {"release": "?", "machine": "?"}
+    return {
+        "release": about.release,
+        "machine": f"{about.oldest}-{about.newest}",
+        "applied": about.applied_index,
+    }
 
 
 def _member_row(name: str, status: Status) -> dict[str, Any]:

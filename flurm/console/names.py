@@ -18,6 +18,7 @@ from actors.net import agent
 from flurm import __version__
 from flurm.console.backups import Backups
 from flurm.console.consensus import Consensus
+from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
 from flurm.console.processes import Observer, Recon, Sys, find
 from flurm.console.refused import Refused
@@ -57,6 +58,7 @@ def namespace(system: Any) -> dict[str, Any]:
         "log": Log(system),
         "backup": Backups(system),
         "releases": Releases(system),
+        "fleet": system.env.get("fleet"),
         "versions": Releases(system).versions,
         "sys": Sys(system),
         "recon": Recon(system),
@@ -289,7 +291,7 @@ def _job_row(job: Job) -> dict[str, Any]:
 def _help(names: dict[str, Any]) -> str:
     lines = ["Python, with these names (and the documented spelling, flurm_scheduler:status().):", ""]
     for name, value in names.items():
-        if isinstance(value, _Part | Backups | Consensus | Releases | Sys | Recon | Observer):
+        if isinstance(value, _Part | Backups | Consensus | Fleet | Releases | Sys | Recon | Observer):
             for method, function in inspect.getmembers(value, inspect.ismethod):
                 if not method.startswith("_"):
                     lines.append(_help_line(f"{name}.{method}", function))

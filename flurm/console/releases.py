@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from actors import messages as m
 from flurm import __version__
 from flurm.otp import OtpError
 from flurm.otp.code import CodeError
-from flurm.otp.release import read
+from flurm.otp.release import MANIFEST, read
 from flurm.otp.upgrade import UpgradeFailed, Upgrader
 
 __all__ = ["Releases"]
@@ -83,6 +84,18 @@ class Releases:
         said = self._upgrader.reload(module)
         self._plan_anew()
         return said
+
+    def check(self, where: str) -> str:
+        """A release that is there and whole and could be gone to: its version, its manifest's digest, how many steps."""
+        directory = self._directory(where)
+        steps = self.plan(where)
+        digest = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:12]
+        return f"{read(directory).version} {digest} {len(steps)} steps"
+
+    @property
+    def version(self) -> str:
+        """The release that runs."""
+        return self._upgrader.current.version
 
     def _plan_anew(self) -> None:
         """What was decided by other code may be decided otherwise now, though nothing in the cluster has changed."""

@@ -1,8 +1,8 @@
 """Versions of the replicated state machine: what `apply` does may only change on all controllers at the same entry.
 
 A release that applies a command otherwise than the one before it (another rule, another order, another default) would
-let controllers of both releases drift apart. So it brings a new version with it. The cluster goes on with the version in
-force (`Cluster.machine_version`) until every controller can do the new one; then the leader writes a MACHINE_VERSION
+let controllers of both releases drift apart. So it brings a new version with it. The cluster goes on with the version
+in force (`Cluster.machine_version`) until every controller can do the new one; then the leader writes a MACHINE_VERSION
 entry, and from the next entry on the new version counts, on every controller and whenever the log is replayed.
 
 To change what `apply` does:
@@ -15,7 +15,7 @@ To change what `apply` does:
 4. a version may be taken out, with its rules, when no cluster is supposed to come from it any more: `VERSIONS` then
    begins with a later one, and older clusters are refused.
 
-What does not touch `apply` (the scheduler, the wire, everything in actors) needs no version: only the leader decides there.
+What does not touch `apply` (the scheduler, the wire, everything in actors) needs no version: there the leader decides.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,8 @@ def check(version: int, known: tuple[int, int] | None = None) -> None:
     if not oldest <= version <= newest:
         advice = "a newer release, the one of the other controllers" if version > newest else "a release between"
         raise Unsupported(
-            f"the cluster's state machine is at version {version}, this release knows {oldest} to {newest}: run {advice}"
+            f"the cluster's state machine is at version {version}, this release knows "
+            f"{oldest} to {newest}: run {advice}"
         )
 
 

@@ -97,7 +97,8 @@ def _part(value: object) -> bytes:
 def load(data: bytes) -> Cluster:
     """The cluster that `dump` made the bytes of.
 
-    Raises machine.Unsupported for one of a machine version that is not known here, msgspec.DecodeError for anything else.
+    Raises machine.Unsupported where this release does not know its machine version, msgspec.DecodeError for anything
+    else.
     """
     if not data.startswith(MAGIC):
         frame = _frames.decode(data)

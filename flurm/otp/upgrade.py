@@ -85,8 +85,16 @@ class _Held(msgspec.Struct):
 class Upgrader:
     """Knows which releases run. One upgrade at a time; a second one is refused at once."""
 
-    def __init__(self, system: Any, loader: Loader, version: str, now_s: Callable[[], float] = time.time) -> None:
-        self._system, self._loader, self._now_s = system, loader, now_s
+    def __init__(
+        self,
+        system: Any,
+        loader: Loader,
+        version: str,
+        now_s: Callable[[], float] = time.time,
+        accept: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`accept` is asked while the new code is in place and all stand still; what it raises undoes everything."""
+        self._system, self._loader, self._now_s, self._accept = system, loader, now_s, accept
         self._busy = threading.Lock()
         loader.remember()
         system.observers.append(self._observe)
@@ -259,6 +267,7 @@ class Upgrader:
             load = self._loader.carry_out(prepared)
             for each in held:
                 self._turn_over(each, load, down)
+            self._accept()
         except BaseException as error:
             for package, path in paths.items():
                 package.__path__ = path

@@ -152,9 +152,11 @@ class Controllers:
         """End everything."""
         self.sandbox.close()
 
-    def start(self, name: str) -> None:
-        """Start a controller, with the state that it has."""
+    def start(self, name: str, code: Path | None = None) -> None:
+        """Start a controller, with the state that it has; of the release that lies in `code` where one is given."""
         words = [str(PROGRAMS / "flurm"), "foreground", "--config", f"{CLUSTER_DIR}/{name}.toml"]
+        if code is not None:
+            words = ["env", f"PYTHONPATH={code}", *words]
         self.daemons[name] = self.sandbox.spawn([*self.within(name), *words], f"{CLUSTER_DIR}/{name}.out.log")
 
     def within(self, name: str) -> list[str]:

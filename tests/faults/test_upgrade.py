@@ -79,6 +79,14 @@ FAILS = {
 
 def release(where: Path, cluster: Daemons, version: str, *edits: dict[str, tuple[tuple[str, str], ...]]) -> Path:
     """This very code, edited, as a release."""
+    copied(where, *edits)
+    made = cluster.run("release", "make", "--version", version, str(where))
+    assert made.returncode == 0, made.stderr
+    return where
+
+
+def copied(where: Path, *edits: dict[str, tuple[tuple[str, str], ...]]) -> None:
+    """This very code, edited."""
     for package in PACKAGES:
         shutil.copytree(SOURCE / package, where / package, ignore=shutil.ignore_patterns("__pycache__"))
     for changes in edits:
@@ -89,9 +97,6 @@ def release(where: Path, cluster: Daemons, version: str, *edits: dict[str, tuple
                 assert old in text, f"{name}: {old!r}"
                 text = text.replace(old, new, 1)
             path.write_text(text)
-    made = cluster.run("release", "make", "--version", version, str(where))
-    assert made.returncode == 0, made.stderr
-    return where
 
 
 def runs(cluster: Daemons) -> str:
