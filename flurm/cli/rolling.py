@@ -62,8 +62,7 @@ class Rolling:
             found = {name: self._cluster.run(name, "check", where) for name in _names(status)}
         except MemberFailed as error:
             raise RollingFailed(f"nothing was changed: {error}") from error
-        releases = {" ".join(said.split()[:2]) for said in found.values()}
-        if len(releases) > 1:
+        if len(set(found.values())) > 1:
             each = "; ".join(f"{name}: {said}" for name, said in found.items())
             raise RollingFailed(f"nothing was changed: this is not the same release everywhere: {each}")
         for name, said in found.items():

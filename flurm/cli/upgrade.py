@@ -11,6 +11,7 @@ from flurm.cli.common import evaluate, read_config, show_result
 from flurm.cli.main import config_option
 from flurm.cli.rolling import MemberFailed, Rolling, RollingFailed
 from flurm.config import Config
+from flurm.console.refused import Refused
 
 TIMEOUT_S = 60.0
 TRANSFER_S = 40.0
@@ -76,5 +77,5 @@ class _Running:
     def _ask(self, source: str, timeout_s: float) -> Any:
         answer = evaluate(self._config, source, timeout_s=timeout_s, json=True)
         if answer["error"]:
-            raise MemberFailed(answer["error"])
+            raise MemberFailed(answer["error"].removeprefix(f"{Refused.__module__}.Refused: "))
         return answer["value"]

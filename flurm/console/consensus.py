@@ -36,6 +36,7 @@ class Consensus:
         names = tuple(sorted(status.configuration.members))
         configured = self._system.env["configurations"].of(names)
         differing = [name for name, found in configured.items() if found == "DIFFERS"]
+        cluster = self._system.terms.get("cluster")
         about = self._fleet.about_all(names)
         return {
             "leader": status.leader or "none",
@@ -43,7 +44,7 @@ class Consensus:
             "asked": status.member,
             "commit_index": status.commit_index,
             **({"warning": _DIFFERING.format(", ".join(differing))} if differing else {}),
-            "machine_version": self._system.terms["cluster"].machine_version,
+            "machine_version": cluster.machine_version if cluster is not None else 0,
             "members": [
                 _member_row(name, status) | _about(about[name]) | {"configuration": configured[name]} for name in names
             ],

@@ -1,4 +1,4 @@
-"""The code of every controller of the cluster: what each runs, and how to have any of them go to another release.
+"""The code of every controller of the cluster: what each runs, and how to change that on any of them.
 
 Any controller can be asked about any other, over the peers' wire. `flurm upgrade --cluster` goes through them with this.
 """

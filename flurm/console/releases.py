@@ -86,11 +86,11 @@ class Releases:
         return said
 
     def check(self, where: str) -> str:
-        """A release that is there and whole and could be gone to: its version, its manifest's digest, how many steps."""
+        """A release that is there and whole and can be planned for: its version, and the digest of its manifest."""
         directory = self._directory(where)
-        steps = self.plan(where)
+        self.plan(where)
         digest = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:12]
-        return f"{read(directory).version} {digest} {len(steps)} steps"
+        return f"{read(directory).version} ({digest})"
 
     @property
     def version(self) -> str:

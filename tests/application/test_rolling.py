@@ -33,7 +33,7 @@ class Fake:
 
     def run(self, member, what, where=""):
         if what == "check":
-            return f"2.0 {self.digests.get(member, 'aa')} 3 steps"
+            return f"2.0 ({self.digests.get(member, 'aa')})"
         self.did.append((what, member, self.leader))
         if member == self.broken and what == "upgrade":
             raise MemberFailed(f"{member}: code_change failed")
