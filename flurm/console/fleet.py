@@ -1,6 +1,6 @@
 """The code of every controller of the cluster: what each runs, and how to change that on any of them.
 
-Any controller can be asked about any other, over the peers' wire. `flurm upgrade --cluster` goes through them with this.
+Any controller can be asked about any other, over the wire of the peers; `flurm upgrade --cluster` goes through all so.
 """
 
 from __future__ import annotations

@@ -106,7 +106,9 @@ class World:
         self.system = System()
         children = tuple(Child(each, f"{self.name}.counter:Counter") for each in ("a", "b"))
         self.system.start(Supervisor(children=children), name="sup")
-        self.upgrader = Upgrader(self.system, Loader((self.name,), lambda cls: issubclass(cls, Behaviour)), "1")
+        self.accept = lambda: None
+        loader = Loader((self.name,), lambda cls: issubclass(cls, Behaviour))
+        self.upgrader = Upgrader(self.system, loader, "1", accept=lambda: self.accept())
 
     def write(self, where: Path, **modules: str) -> None:
         package = where / self.name
@@ -215,6 +217,17 @@ def test_a_code_change_that_raises_in_the_second_process_leaves_all_as_it_was(wo
     assert [each.version for each in world.upgrader.generations] == ["1"]
     world.upgrader.upgrade(world.release("3", counter=COUNTER_2))
     assert world.call("b", "count") == ("count", 3, 10)
+
+
+def test_new_code_that_its_owner_does_not_accept_leaves_all_as_it_was(world):
+    def refuse():
+        raise ValueError(f"not with {world.helper.greet()}")
+
+    world.accept = refuse
+    world.call("a")
+    with pytest.raises(UpgradeFailed, match="not with goodbye"):
+        world.upgrader.upgrade(world.release("2", counter=COUNTER_2, helper="def greet(): return 'goodbye'\n"))
+    assert (world.call("a"), world.helper.greet(), world.upgrader.current.version) == (2, "hello", "1")
 
 
 def test_code_that_cannot_be_loaded_leaves_all_as_it_was(world):
