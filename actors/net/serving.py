@@ -26,7 +26,7 @@ from actors.net import routing
 from actors.net.door import Door
 from actors.net.forwarding import Answer, Forwarded, Forwarder, NobodyInCharge, RequestIds
 from actors.net.handler_pool import HandlerPool
-from flurm.bridge import queries, replies, requests, tokens
+from flurm.bridge import absent, queries, replies, requests, tokens
 from flurm.bridge.show_nodes import Load
 from flurm.bridge.users import user_name
 from flurm.core.effects import Done, Rejected
@@ -220,7 +220,7 @@ class Service:
         if call is None:
             self.count_refusal("not_served")
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
-            return self._return_code(frame, errno.EINVAL)
+            return self._reply(frame, *absent.answer(frame.msg_type))
         if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
         if isinstance(exchange.record, NodeRegistration):

@@ -23,7 +23,7 @@ from protocol.errno import Errno
 from protocol.hostlist import HostlistError, expand
 from protocol.schema import Record
 
-__all__ = ["Answer", "Context", "answer", "is_query"]
+__all__ = ["Answer", "Context", "answer", "is_query", "served"]
 
 Answer = tuple[MessageType, Record | bytes | None]
 
@@ -34,6 +34,11 @@ Query = Callable[[Context, Any], Answer]
 def is_query(msg_type: int) -> bool:
     """Whether this module answers messages of this type."""
     return msg_type in _QUERIES
+
+
+def served() -> tuple[int, ...]:
+    """The types of all queries."""
+    return tuple(_QUERIES)
 
 
 def answer(msg_type: int, record: Record | None, ctx: Context) -> Answer | None:

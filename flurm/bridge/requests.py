@@ -24,7 +24,7 @@ from protocol.constants import MessageType
 from protocol.errno import Errno
 from protocol.schema import Record
 
-__all__ = ["Call", "Control", "errno_of_unavailable", "spec_of", "to_call"]
+__all__ = ["Call", "Control", "errno_of_unavailable", "served", "spec_of", "to_call", "unsupported"]
 
 
 def to_call(msg_type: int, record: Record | None, context: Context) -> Mapped | None:
@@ -35,6 +35,16 @@ def to_call(msg_type: int, record: Record | None, context: Context) -> Mapped | 
     if record is not None:
         _make_writable(record)
     return function(record, context)
+
+
+def served() -> tuple[int, ...]:
+    """The types of all requests that can be carried out."""
+    return tuple(number for number, function in _TABLE.items() if function is not _not_supported)
+
+
+def unsupported() -> tuple[int, ...]:
+    """The types of those that are known and always refused."""
+    return tuple(number for number, function in _TABLE.items() if function is _not_supported)
 
 
 _KEPT_AS_BYTES = frozenset({"script", "environment"})
