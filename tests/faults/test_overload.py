@@ -209,6 +209,24 @@ def test_requests_in_progress_hold_no_more_than_the_bound_and_who_holds_most_goe
     assert listener.memory.peak <= BOUND + MIB
 
 
+def test_a_request_that_another_thread_read_does_not_wait_behind_every_new_connection(listener):
+    with contextlib.ExitStack() as stack:
+
+        def knock(text: bytes) -> None:
+            client = stack.enter_context(socket.create_connection(listener.address))
+            client.sendall(struct.pack(">I", len(text)) + text)
+
+        knock(b"read before")
+        before = listener.next(10)
+        for _ in range(4):
+            listener.give_back(before)
+            knock(b"new")
+        served = [listener.next(10) for _ in range(8)]
+        assert sorted(arrival.data for arrival in served[:4]) == [b"new", b"new", b"read before", b"read before"]
+        for arrival in served:
+            arrival.connection.close()
+
+
 def test_a_served_request_holds_nothing(listener):
     with socket.create_connection(listener.address) as client:
         client.sendall(struct.pack(">I", 5) + b"hello")
