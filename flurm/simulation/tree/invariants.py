@@ -70,7 +70,7 @@ class Watch:
                 self._record(controller, index, cluster)
                 self._check_resources(cluster)
             if len(self.states) > KEPT:
-                del self.states[min(self.states)]
+                del self.states[next(iter(self.states))]  # the one that was reached first
         elif known is not cluster:
             self._compare(controller, index, known, cluster)
 

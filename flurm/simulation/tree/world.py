@@ -37,6 +37,8 @@ CPUS = 4
 CLIENTS = 4
 RECOVERY_S = 240.0
 """How long everything may take to come right when the faults are over."""
+SLOW_BEFORE_S = 3.0
+"""How long disks are slow at most before a blackout."""
 SNAPSHOT_EVERY = 150
 HEARTBEAT_MS = 100
 ELECTION_MS = (500, 1000)
@@ -227,6 +229,40 @@ class World:
         controller = self.controllers[fault.target]
         controller.lose_power(softly=True)
         self.scheduler.alarm(self.scheduler.now_s + 0.5, controller.start)
+
+    def _do_blackout(self, fault: Fault) -> None:
+        """What all machines hang on gives way: first their disks are slow, then all lose power at one moment.
+
+        They come back one by one, in any order.
+        """
+        for controller in self.controllers.values():
+            controller.disk.slow_s = fault.amount * 0.5
+
+        def go_dark() -> None:
+            names = list(self.controllers)
+            self.scheduler.random.shuffle(names)
+            for position, name in enumerate(names):
+                controller = self.controllers[name]
+                controller.disk.slow_s = 0.0
+                controller.lose_power()
+                self.scheduler.alarm(self.scheduler.now_s + 0.5 + 4.0 * position * fault.amount, controller.start)
+
+        self._later(msgspec.structs.replace(fault, for_s=min(fault.for_s, SLOW_BEFORE_S)), go_dark)
+
+    def _do_laggard(self, fault: Fault) -> None:
+        """A follower does not hear the leader for a while, hears everybody again, and the leader loses power."""
+        in_charge = (name for name, controller in self.controllers.items() if controller.terms.get("in_charge"))
+        leader = next(in_charge, fault.target)
+        follower = fault.other if fault.other != leader else fault.target
+
+        def lose_leader() -> None:
+            self.network.cut.discard((leader, follower))
+            self.controllers[leader].lose_power()
+            back_s = self.scheduler.now_s + 1.0 + 20.0 * fault.amount
+            self.scheduler.alarm(min(back_s, max(self.plan.seconds, self.scheduler.now_s)), self.controllers[leader].start)
+
+        self.network.cut.add((leader, follower))
+        self._later(fault, lose_leader)
 
     def _do_process(self, fault: Fault) -> None:
         system = self.controllers[fault.target].system
