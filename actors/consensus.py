@@ -158,14 +158,15 @@ class Consensus(GenServer):
         return NoReply(state)
 
     def _happen(self, state: State, event: v.Event | None = None) -> None:
-        """Let time pass up to now and an event happen, do what comes of it, and see to the next tick."""
+        """Let an event happen, after the tick that is due by now, do what comes of them, and see to the next tick."""
         now_ms = int(self.monotonic_s() * 1000)
         if now_ms != state.server.now_ms:
             self._look_how_far_the_state_is(state)
             self._look_what_the_machine_is(state)
+        if state.armed_ms is None or now_ms >= state.armed_ms:
             self._carry_out(state, state.server.handle(v.Tick(now_ms)))
         if event is not None:
-            self._carry_out(state, state.server.handle(event))
+            self._carry_out(state, state.server.handle(event, now_ms))
         deadline_ms, latest_ms = state.server.next_deadline_ms, now_ms + TICK_MS
         due_ms = latest_ms if deadline_ms is None else min(max(deadline_ms, now_ms + 1), latest_ms)
         if state.armed_ms is None or due_ms < state.armed_ms:

@@ -217,7 +217,7 @@ class Scheduler:
             if not self._ready:
                 return True
             ready = self._ready
-        index = self.random.randrange(len(ready))
+        index = int(self.random.random() * len(ready))
         ready[index], ready[-1] = ready[-1], ready[index]
         task = ready.pop()
         task.ready = False

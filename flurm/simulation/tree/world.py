@@ -40,7 +40,7 @@ RECOVERY_S = 240.0
 SLOW_BEFORE_S = 3.0
 """How long disks are slow at most before a blackout."""
 SNAPSHOT_EVERY = 150
-HEARTBEAT_MS = 100
+HEARTBEAT_MS = 200
 ELECTION_MS = (500, 1000)
 
 
@@ -231,38 +231,44 @@ class World:
         self.scheduler.alarm(self.scheduler.now_s + 0.5, controller.start)
 
     def _do_blackout(self, fault: Fault) -> None:
-        """What all machines hang on gives way: first their disks are slow, then all lose power at one moment.
+        """What all machines hang on gives way: disks get slow, then all lose power at one moment.
 
-        They come back one by one, in any order.
+        In half of these only the leader's disk keeps its pace, so that it is ahead of the others, and its machine is
+        the last to come back.
         """
-        for controller in self.controllers.values():
-            controller.disk.slow_s = fault.amount * 0.5
+        leader = self._in_charge(fault.target) if fault.amount < 0.5 else ""
+        for name, controller in self.controllers.items():
+            controller.disk.slow_s = 0.0 if name == leader else 0.2 + fault.amount
 
         def go_dark() -> None:
             names = list(self.controllers)
             self.scheduler.random.shuffle(names)
-            for position, name in enumerate(names):
-                controller = self.controllers[name]
-                controller.disk.slow_s = 0.0
-                controller.lose_power()
-                self.scheduler.alarm(self.scheduler.now_s + 0.5 + 4.0 * position * fault.amount, controller.start)
+            names.sort(key=leader.__eq__)
+            back_s = self.scheduler.now_s
+            for name in names:
+                self.controllers[name].disk.slow_s = 0.0
+                self.controllers[name].lose_power()
+                back_s += self.scheduler.random.uniform(0.1, 1.0 if name != leader else 10.0)
+                self.scheduler.alarm(back_s, self.controllers[name].start)
 
         self._later(msgspec.structs.replace(fault, for_s=min(fault.for_s, SLOW_BEFORE_S)), go_dark)
 
     def _do_laggard(self, fault: Fault) -> None:
         """A follower does not hear the leader for a while, hears everybody again, and the leader loses power."""
-        in_charge = (name for name, controller in self.controllers.items() if controller.terms.get("in_charge"))
-        leader = next(in_charge, fault.target)
-        follower = fault.other if fault.other != leader else fault.target
+        leader = self._in_charge(fault.target)
+        link = (leader, fault.other if fault.other != leader else fault.target)
 
         def lose_leader() -> None:
-            self.network.cut.discard((leader, follower))
+            self.network.cut.discard(link)
             self.controllers[leader].lose_power()
-            back_s = self.scheduler.now_s + 1.0 + 20.0 * fault.amount
-            self.scheduler.alarm(min(back_s, max(self.plan.seconds, self.scheduler.now_s)), self.controllers[leader].start)
+            self.scheduler.alarm(self.scheduler.now_s + 1.0 + 20.0 * fault.amount, self.controllers[leader].start)
 
-        self.network.cut.add((leader, follower))
+        self.network.cut.add(link)
         self._later(fault, lose_leader)
+
+    def _in_charge(self, otherwise: str) -> str:
+        """The controller that is in charge at the moment."""
+        return next((name for name, each in self.controllers.items() if each.terms.get("in_charge")), otherwise)
 
     def _do_process(self, fault: Fault) -> None:
         system = self.controllers[fault.target].system
