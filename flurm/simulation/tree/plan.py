@@ -15,6 +15,7 @@ KINDS = {
     "power": 6, "kill": 4, "isolate": 5, "cut": 4, "split": 3, "lossy": 3, "late": 2, "slow_disk": 2, "full_disk": 2,
     "failing_sync": 2, "clock_jump": 2, "transfer": 3, "campaign": 2, "node_power": 4, "node_daemon": 3,
     "node_cut": 3, "flip": 1, "process": 4, "blackout": 4, "laggard": 4,
+    "rivals": 3,
 }  # fmt: skip
 """What happens, and how often compared with the others."""
 PROCESSES = (

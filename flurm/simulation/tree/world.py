@@ -347,7 +347,16 @@ class World:
                 system.beside(partial(_ask, system, TransferLeadership(fault.target)))
 
     def _do_campaign(self, fault: Fault) -> None:
-        system = self.controllers[fault.target].system
+        self._stand(fault.target)
+
+    def _do_rivals(self, fault: Fault) -> None:
+        """Two that do not lead want to at the same moment."""
+        leader = self._in_charge(fault.target)
+        for name in [name for name in self.controllers if name != leader][:2]:
+            self._stand(name)
+
+    def _stand(self, name: str) -> None:
+        system = self.controllers[name].system
         if system is not None:
             system.cast("flurm_consensus", Campaign())
 
