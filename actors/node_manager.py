@@ -165,8 +165,10 @@ class NodeManager(GenServer):
         self.send_after(delay_s, Retry(sent.task, sent.attempt + 1))
 
     def _heard(self, name: str, state: State) -> None:
+        """A node has answered; it may have been marked as silent by the controller that was in charge before."""
         state.heard_s[name] = self.monotonic_s()
-        if state.failures.pop(name, 0):
+        node = self._cluster().nodes.get(name)
+        if state.failures.pop(name, 0) or (node is not None and node.flags & NodeFlag.NO_RESPOND):
             self.cast(CONSENSUS, m.propose(c.NodesResponded(now_s=int(self.now_s()), names=(name,))))
 
     def _silent(self, name: str, state: State) -> None:

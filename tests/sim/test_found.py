@@ -4,9 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from actors.net import agent
 from actors.net.forwarding import Forwarded, Forwarder, NobodyInCharge
 from actors.net.peers import PeerGone
+from actors.node_manager import NodeManager
+from flurm.core.commands import NodesMissing, NodesResponded
+from flurm.otp import GenServer, NoReply, Ok, Reply
+from flurm.otp.runtime.sim import Simulation
 from flurm.raft.records import Configuration
+from tests.core.world import World
 
 
 class Time:
@@ -36,3 +42,40 @@ def test_it_is_known_whether_a_request_may_have_been_carried_out_by_a_leader_tha
     with pytest.raises(NobodyInCharge) as caught:
         forwarder(sent).ask(request, through_others=False)
     assert caught.value.begun is sent
+
+
+class Silent(GenServer):
+    """Stands for consensus: keeps what it is told."""
+
+    def init(self, args):
+        return Ok([])
+
+    def handle_cast(self, message, told):
+        return NoReply([*told, message])
+
+    def handle_call(self, request, sender, told):
+        return Reply(told, told)
+
+
+class Answering:
+    """Agents whose nodes answer everything."""
+
+    def start(self, task, attempt, cluster, tell):
+        tell(agent.Sent(task, attempt, reached=True, done=True))
+
+    def close(self):
+        pass
+
+
+def test_a_node_that_was_silent_under_the_last_controller_in_charge_is_usable_as_soon_as_it_answers_the_next():
+    core = World(nodes=1)
+    core.do(NodesMissing(now_s=1030, names=("n1",)))
+    config = SimpleNamespace(heartbeat_interval=10_000, node_down_threshold=3)
+    system = Simulation({"config": config, "agents": lambda env: Answering()})
+    system.terms.update(in_charge=True, cluster=core.cluster)
+    for name in ("flurm_consensus", "flurm_tracer"):
+        system.spawn(Silent, name=name)
+    system.spawn(NodeManager, name="flurm_node_manager")
+    system.settle()
+    commands = [message.token.command for message in system.call("flurm_consensus", "told")]
+    assert [(type(command), command.names) for command in commands] == [(NodesResponded, ("n1",))]
