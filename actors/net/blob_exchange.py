@@ -36,8 +36,9 @@ log = structlog.get_logger(__name__)
 class BlobExchange:
     """Asks for blobs, and gives them; for many threads."""
 
-    def __init__(self, member: str, peers: Peers, blobs: BlobStore, terms: dict[str, Any]) -> None:
+    def __init__(self, member: str, peers: Peers, blobs: BlobStore, terms: dict[str, Any], clock: Any = time) -> None:
         self._member = member
+        self._clock = clock
         self._peers = peers
         self._blobs = blobs
         self._terms = terms
@@ -49,10 +50,10 @@ class BlobExchange:
         """
         copy = BlobCopy(self._blobs, blobs_of(self._terms["cluster"]))
         missing = len(copy.wanted(1 << 30))
-        deadline_s = time.monotonic() + PATIENCE_S
-        while (wanted := copy.wanted()) and time.monotonic() < deadline_s:
+        deadline_s = self._clock.monotonic() + PATIENCE_S
+        while (wanted := copy.wanted()) and self._clock.monotonic() < deadline_s:
             if not any(self._ask(whom, wanted, copy) for whom in self._whom()):
-                time.sleep(AGAIN_S)
+                self._clock.sleep(AGAIN_S)
         left = len(copy.wanted(1 << 30)) + len(copy.unavailable)
         if left:
             log.error("scripts or environments of jobs are missing", missing=left)
@@ -75,9 +76,10 @@ class BlobExchange:
 
     def give(self, payload: bytes, answer: Answer) -> None:
         """Another controller asks; answered from a thread that may wait for the disk."""
-        threading.Thread(target=self._give, args=(payload, answer), daemon=True).start()
+        threading.Thread(target=self.give_now, args=(payload, answer), daemon=True).start()
 
-    def _give(self, payload: bytes, answer: Answer) -> None:
+    def give_now(self, payload: bytes, answer: Answer) -> None:
+        """As ``give``, in this thread."""
         try:
             answer(_encoder.encode(serve(self._blobs, _wanted.decode(payload))))
         except (StorageError, msgspec.DecodeError) as error:

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from actors.net import agent, forwarding, rpc
+from actors.net import agent, blob_exchange, forwarding, rpc
+from actors.net.blob_exchange import BlobExchange
 from actors.net.forwarding import ForwardedConnection, Forwarder
 from actors.net.serving import NotInCharge, Refusal, Service
 from flurm.bridge.kept import KeptForms
@@ -99,6 +100,20 @@ class Connection:
             self._exchange.hang_up()
 
 
+class PeerAnswer:
+    """Stands where a controller that was asked by another answers."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __call__(self, payload: bytes) -> None:
+        self._exchange.reply(payload)
+
+    def fail(self, _detail: str) -> None:
+        """The other is not answered."""
+        self._exchange.hang_up()
+
+
 class Controller:
     """A machine and, while it is up, the tree in it."""
 
@@ -181,6 +196,8 @@ class Controller:
         env["peers"] = SimPeers(self.network, self.name, self.world.controller)
         env["request_ids"] = RequestIds(self.name, self.boots)
         env["forwarder"] = Forwarder(self.name, env["peers"], system.terms, self.config.message_timeout, env["clock"])
+        assert self.store is not None
+        env["blob_exchange"] = BlobExchange(self.name, env["peers"], self.store.blobs, system.terms, env["clock"])
         env["service"] = Service(env, system.terms, handlers=MANY, handlers_max=MANY, clock=env["clock"])
 
     def _run(self, system: Simulation) -> None:
@@ -219,6 +236,10 @@ class Controller:
         """Another controller asks for something; False where nobody is here."""
         if self.system is None:
             return False
+        if kind == blob_exchange.CALL:
+            exchange_here, answer = self.system.env["blob_exchange"], PeerAnswer(exchange)
+            self.system.beside(lambda: exchange_here.give_now(payload, answer))
+            return True
         if kind != forwarding.CALL:
             return False
         forwarded = forwarding.decode(payload)
