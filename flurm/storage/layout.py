@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 RESTORING = "restoring"
-"""A file of this name stands in a directory that a backup is being restored to."""
+"""A file of this name stands in a directory that a backup is being restored to, or that is being cleared."""
 
 
 class Store:
@@ -86,8 +86,10 @@ class Store:
 
     def _check_whole(self) -> None:
         if (self.directory / RESTORING).exists():
-            problem = f"restoring a backup to {self.directory} was cut short"
-            raise StorageError(f"{problem}: do it again with `flurm backup restore --force FILE`")
+            problem = f"restoring a backup to {self.directory}, or clearing it, was cut short"
+            raise StorageError(
+                f"{problem}: do it again with `flurm backup restore --force FILE`, or `flurm slurmctld -c`"
+            )
 
     def _open_newest(self) -> None:
         newest = self.snapshots.newest_info()
