@@ -17,10 +17,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -42,7 +42,8 @@ from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, authority_of
+from flurm.config import Config, authority_of, load
+from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
 from flurm.core import machine
@@ -66,15 +67,38 @@ REPLY_GRACE_S = 0.2
 log = structlog.get_logger(__name__)
 
 
+class Becomes(Protocol):
+    """A user that the process can become."""
+
+    uid: int
+    gid: int
+
+    def become(self) -> None:
+        """Be that user from now on."""
+
+
 class StartFailed(Exception):
     """The controller could not be started; the text says why and what to do."""
 
 
 class Application:
-    """One controller. `start`, then `wait`; `stop` from anywhere ends it."""
+    """One controller. `start`, then `wait`; `stop` from anywhere ends it.
 
-    def __init__(self, config: Config, config_path: Path | str | None = None) -> None:
+    read_config: how the configuration is read again; the file at `config_path` where not given.
+    user: whom the process becomes once it has read the keys and has its sockets; itself where not given.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        config_path: Path | str | None = None,
+        *,
+        read_config: Callable[[], Config] | None = None,
+        user: Becomes | None = None,
+    ) -> None:
         self._config = config
+        self._read_config = read_config or (lambda: load(self.config_path))
+        self._user = user
         self.config_path = Path(config_path) if config_path is not None else None
         self.pid = os.getpid()
         self._stop = threading.Event()
@@ -100,7 +124,6 @@ class Application:
                 Path(directory).mkdir(parents=True, exist_ok=True, mode=0o755)
             except OSError as error:
                 raise StartFailed(f"cannot create {directory}: {error.strerror}; make it, or name another") from error
-        self.store = Store(Path(self.config.state_dir))
         try:
             self._start_tree()
         except BaseException as error:
@@ -111,13 +134,19 @@ class Application:
 
     def _start_tree(self) -> None:
         config = self.config
+        if self._user is None:
+            self.store = Store(Path(config.state_dir))
         reading = _reading(config)
-        authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache())
+        ids = (self._user.uid, self._user.gid) if self._user is not None else None
+        authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache(), ids=ids)
         self.listener = self._listen()
         if isinstance(authority.signer, Signer):
             self.munge = MungeService.of(config, authority.signer.key)
         if self.munge is not None:
             self.munge.start()
+        if self._user is not None:
+            self._user.become()
+            self.store = Store(Path(config.state_dir))
         self.peering = self._peering()
         env: dict[str, Any] = {
             "config": config,
@@ -135,7 +164,7 @@ class Application:
             "scheduler_plugins": _site_plugins(config),
         }
         self.system = System(env)
-        self._reconfiguring = Reconfiguring(self.system, self.config_path, self._configure_live, _site_plugins)
+        self._reconfiguring = Reconfiguring(self.system, self._read_config, self._configure_live, _site_plugins)
         env["overloads"] = Overloads()
         self.system.observers.append(env["overloads"])
         env["upgrader"] = Upgrader(
@@ -258,7 +287,8 @@ class Application:
             self.listener.close()
         if self.munge is not None:
             self.munge.close()
-        self.store.close()
+        if hasattr(self, "store"):
+            self.store.close()
 
     def carry_out(self, control: Control) -> Reply:
         """Do what an administrator asks of the controller itself."""
@@ -269,6 +299,10 @@ class Application:
                 threading.Thread(target=self._shut_down, args=(control,), daemon=True).start()
             case "set_log_level":
                 self._set_log_level(**control.arguments)
+            case "set_debug_flags":
+                self._set_debug_flags(**control.arguments)
+            case "set_schedlog_level":
+                return Rejected(Refusal.DISABLED)  # as in Slurm where SlurmSchedLogFile is not set; we write none
             case "reset_statistics":
                 self._reset_statistics()
             case "takeover":
@@ -310,9 +344,18 @@ class Application:
         """Log from `level` on, and show Slurm's number of it, until the configuration is read again."""
         assert self.system is not None
         LEVELS.set(level)
-        shown = {**self.config.slurm, "SlurmctldDebug": str(number)}
-        self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
+        self._show("SlurmctldDebug", str(number))
         self.system.env["log_level_set"] = True
+
+    def _set_debug_flags(self, plus: int, minus: int) -> None:
+        """Show these flags as set, until the configuration is read again; FLURM logs by module, not by flag."""
+        self._show("DebugFlags", with_debug_flags(self.config, plus, minus))
+
+    def _show(self, key: str, text: str) -> None:
+        """Have `scontrol show config` say so."""
+        assert self.system is not None
+        shown = {**self.config.slurm, key: text}
+        self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
 
     def _reset_statistics(self) -> None:
         assert self.system is not None

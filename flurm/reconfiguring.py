@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +18,7 @@ from actors.leadership import is_in_charge
 from actors.net.configurations import is_stale
 from flurm.bridge import configure
 from flurm.bridge.configure import Reading
-from flurm.config import Config, in_force, load, validate_for_reconfigure
+from flurm.config import Config, in_force, validate_for_reconfigure
 from flurm.console.log_levels import LEVELS
 from flurm.core.effects import Rejected, Reply
 from flurm.core.enums import Refusal
@@ -29,17 +28,18 @@ log = structlog.get_logger(__name__)
 
 
 class Reconfiguring:
-    """`apply` makes a configuration the cluster's and `check` refuses one; both raise with a text for people."""
+    """`load` reads the files, `apply` makes a configuration the cluster's and `check` refuses one; all
+    raise with a text for people."""
 
     def __init__(
         self,
         system: System,
-        path: Path | None,
+        load: Callable[[], Config],
         apply: Callable[[Reading], Reply],
         check: Callable[[Config], Any],
     ) -> None:
         self._system = system
-        self._path = path
+        self._load = load
         self._apply = apply
         self._check = check
         self._running = threading.RLock()
@@ -89,7 +89,7 @@ class Reconfiguring:
             self._adopt(reading)
 
     def _read(self) -> Reading:
-        config = load(self._path)
+        config = self._load()
         self._check(config)
         return configure.read_from(config)
 
@@ -107,4 +107,4 @@ class Reconfiguring:
         env["reading"] = reading
         for warning in reading.config.warnings:
             log.warning("configuration", oddity=warning)
-        log.info("reconfigured", source=reading.config.source or "defaults")
+        log.info("reconfigured", source=reading.config.slurm_conf or reading.config.source or "defaults")

@@ -8,6 +8,7 @@ from flurm.bridge.calls import PARTITION_MANAGER, Call, Control, Mapped, for_job
 from flurm.bridge.configure import node_of
 from flurm.bridge.context import Context
 from flurm.config import ConfigError
+from flurm.config.debug_levels import nearest_level
 from flurm.config.from_slurm import node_line
 from flurm.config.records import NodeConfig
 from flurm.core.commands import (
@@ -301,12 +302,8 @@ def takeover(record: None, context: Context) -> Mapped:
 def set_debug_level(record: wire.SetDebugLevel, context: Context) -> Mapped:
     """REQUEST_SET_DEBUG_LEVEL: scontrol setdebug; argument `number` is Slurm's level, `level` the nearest of ours."""
     number = record.debug_level
-    level = _LOG_LEVELS[min(number, len(_LOG_LEVELS) - 1)]
+    level = nearest_level(number)
     return _control("set_log_level", context, refusal=Refusal.PERMISSION, level=level, number=number)
-
-
-_LOG_LEVELS = ("critical", "critical", "error", "info", "info", "debug")
-"""quiet, fatal, error, info, verbose, debug (scontrol(1), setdebug); higher numbers are more of debug."""
 
 
 def set_debug_flags(record: wire.SetDebugFlags, context: Context) -> Mapped:

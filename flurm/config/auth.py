@@ -21,9 +21,12 @@ __all__ = ["authority_of", "jwt_key_of", "signer_of", "slurm_key_path"]
 _UNKNOWN_UID = 0xFFFFFFFE
 
 
-def signer_of(config: Config) -> Signer | TokenSigner | NoneSigner:
-    """What this process makes its own credentials with. Raises ConfigError where the key cannot be had."""
-    uid, gid, host = os.getuid(), os.getgid(), socket.gethostname().partition(".")[0]
+def signer_of(config: Config, ids: tuple[int, int] | None = None) -> Signer | TokenSigner | NoneSigner:
+    """What this process makes its own credentials with. Raises ConfigError where the key cannot be had.
+
+    ids: uid and gid that it will have, where it is about to become somebody else.
+    """
+    (uid, gid), host = ids or (os.getuid(), os.getgid()), socket.gethostname().partition(".")[0]
     match config.auth_type:
         case "slurm":
             path = slurm_key_path(config)
@@ -34,17 +37,27 @@ def signer_of(config: Config) -> Signer | TokenSigner | NoneSigner:
     return Signer(MungeKey(load_or_create_munge_key(config)), uid, gid, config.munge_ttl)
 
 
-def authority_of(config: Config, *, user_ids: UserIds, replay_cache: ReplayCache | None = None) -> Authority:
-    """Who decides for a daemon of this configuration whom a frame is from. Raises ConfigError."""
+def authority_of(
+    config: Config,
+    *,
+    user_ids: UserIds,
+    replay_cache: ReplayCache | None = None,
+    ids: tuple[int, int] | None = None,
+) -> Authority:
+    """Who decides for a daemon of this configuration whom a frame is from. Raises ConfigError.
+
+    ids: uid and gid that this process will have, where it is about to become somebody else.
+    """
     slurm_user_uid = _uid_of(config.slurm_user)
-    signer = signer_of(config)
+    own_uid = os.getuid() if ids is None else ids[0]
+    signer = signer_of(config, ids)
     return Authority(
         signer,
         launch_signer=_launch_signer(config, signer),
-        reader_uids=() if os.getuid() == 0 else (os.getuid(), slurm_user_uid),
+        reader_uids=() if own_uid == 0 else (own_uid, slurm_user_uid),
         jwt_key=jwt_key_of(config),
         user_ids=user_ids,
-        privileged_uids=frozenset((0, os.getuid(), slurm_user_uid)),
+        privileged_uids=frozenset((0, own_uid, slurm_user_uid)),
         replay_cache=replay_cache,
     )
 

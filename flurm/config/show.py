@@ -236,6 +236,14 @@ def _span(text: str | None, default: int, unit: int) -> int:
     return default if found is None else found * unit
 
 
+def with_debug_flags(config: Config, plus: int, minus: int) -> str:
+    """Return DebugFlags with the bits of plus set and those of minus taken away, as a slurm.conf would have them."""
+    key, kind, default = f.WORD_FIELDS["debug_flags"]
+    bits = (_words(config.slurm.get(key, ""), kind, default) | plus) & ~minus
+    singles = {number: word for word, number in kind.words.items() if number.bit_count() == 1}
+    return ",".join(word for number, word in singles.items() if bits & number)
+
+
 def _words(text: str, kind: f.Bits | f.Choice, default: int) -> int:
     by_lower = {word.lower(): number for word, number in kind.words.items()}
     if isinstance(kind, f.Choice):
