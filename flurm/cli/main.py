@@ -16,6 +16,8 @@ import click
 from flurm import __version__
 
 CLIENT_COMMANDS = ("sbatch", "squeue", "sinfo", "scancel", "scontrol")
+DAEMON_COMMANDS = {"slurmctld": "flurm.cli.slurmctld", "slurmd": "flurm.cli.slurmd"}
+"""Module of each daemon that takes Slurm's command line."""
 COMMANDS = {
     "start": "Start the controller in the background.",
     "foreground": "Run the controller in this terminal.",
@@ -43,6 +45,7 @@ COMMANDS = {
     "wire": "Decode, check, show and record Slurm messages.",
     "cert": "Certificates with which controllers prove themselves to each other.",
     "check-config": "Tell what is wrong with a slurm.conf, and what will differ under FLURM.",
+    "install-links": "Put programs named slurmctld and slurmd into a directory.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 
@@ -72,7 +75,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Client commands, with Slurm's own options: " + ", ".join(CLIENT_COMMANDS) + ".",
+    epilog="With Slurm's own options: " + ", ".join((*CLIENT_COMMANDS, *DAEMON_COMMANDS)) + ".",
 )
 @click.version_option(__version__, prog_name="flurm")
 def group() -> None:
@@ -96,6 +99,10 @@ def main(argv: list[str] | None = None) -> int:
         from flurm.client.main import run
 
         return run(arguments[0], arguments[1:])
+    if arguments and arguments[0] in DAEMON_COMMANDS:
+        daemon = importlib.import_module(DAEMON_COMMANDS[arguments[0]])
+        status: int = daemon.main(arguments[1:])
+        return status
     try:
         group.main(args=arguments, prog_name="flurm", standalone_mode=False)
     except click.ClickException as error:

@@ -14,12 +14,11 @@ from flurm.client.connection import Controller, configured
 from flurm.client.errors import CommandError, NotSetUp
 from flurm.client.help import help_text
 from flurm.client.options import UsageError
+from flurm.client.version import VERSION_TEXT
 
-__all__ = ["COMMANDS", "VERSION_TEXT", "run"]
+__all__ = ["COMMANDS", "run"]
 
 COMMANDS = ("sbatch", "scancel", "scontrol", "sinfo", "squeue")
-VERSION_TEXT = "slurm 22.05.8-flurm"
-"""What `--version` prints: programs read the numbers in it to learn how to talk to a command."""
 _USAGE_STATUS = {"sbatch": 255}
 
 

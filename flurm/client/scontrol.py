@@ -11,12 +11,14 @@ from flurm.client.options import UsageError, flag, parse, takes
 from flurm.client.scontrol_jobs import JOB_COMMANDS
 from flurm.client.scontrol_show import Settings, ping, show
 from flurm.client.scontrol_update import understand
+from flurm.config.show_fields import DEBUG_FLAGS
 from protocol.constants import MessageType
 from protocol.messages import (
     JobDescription,
     JobIdRequest,
     JobInfoResponse,
     NodeUpdate,
+    SetDebugFlags,
     SetDebugLevel,
     ShutdownRequest,
 )
@@ -54,7 +56,7 @@ def run(argv: list[str], controller: Callable[[], Controller]) -> int:
         if words[:1] == [word]:
             words.pop(0)
     if "version" in named or words[:1] == ["version"]:
-        from flurm.client.main import VERSION_TEXT
+        from flurm.client.version import VERSION_TEXT
 
         print(VERSION_TEXT)
         return 0
@@ -99,6 +101,32 @@ def _setdebug(words: list[str], controller: Callable[[], Controller]) -> int:
     level = int(word) if word.isdigit() else _LEVELS.index(word)
     record = SetDebugLevel(debug_level=level)
     return _simple(controller(), MessageType.REQUEST_SET_DEBUG_LEVEL, record, "slurm_set_debug_level error")
+
+
+def _setdebugflags(words: list[str], controller: Callable[[], Controller]) -> int:
+    """`setdebugflags +FLAG -FLAG ...`: each word sets or clears one."""
+    if not words:
+        raise CommandError("too few arguments for keyword:setdebugflags")
+    by_name = {name.lower(): bit for name, bit in DEBUG_FLAGS.items()}
+    masks = {"+": 0, "-": 0}
+    for word in words:
+        bits = [by_name.get(name) for name in word[1:].lower().split(",")]
+        if word[0] not in masks or None in bits:
+            raise CommandError(f"invalid debug flag: {word}")
+        for bit in bits:
+            masks[word[0]] |= bit or 0
+    record = SetDebugFlags(debug_flags_plus=masks["+"], debug_flags_minus=masks["-"])
+    return _simple(controller(), MessageType.REQUEST_SET_DEBUG_FLAGS, record, "slurm_set_debug_flags error")
+
+
+def _schedloglevel(words: list[str], controller: Callable[[], Controller]) -> int:
+    if not words:
+        raise CommandError("too few arguments for keyword:schedloglevel")
+    levels = {"disable": 0, "0": 0, "enable": 1, "1": 1}
+    if words[0].lower() not in levels:
+        raise CommandError(f"invalid schedlog level: {words[0]}")
+    record = SetDebugLevel(debug_level=levels[words[0].lower()])
+    return _simple(controller(), MessageType.REQUEST_SET_SCHEDLOG_LEVEL, record, "slurm_set_schedlog_level error")
 
 
 def _simple(controller: Controller, msg_type: MessageType, record: object, failure: str) -> int:
@@ -167,7 +195,9 @@ _COMMANDS: dict[str, Callable[[list[str], Callable[[], Controller]], int]] = {
     "ping": ping,
     "reconfig": _reconfigure,
     "reconfigure": _reconfigure,
+    "schedloglevel": _schedloglevel,
     "setdebug": _setdebug,
+    "setdebugflags": _setdebugflags,
     "shutdown": _shutdown,
     "update": _update,
 }

@@ -42,6 +42,10 @@ BLOCKS = (
             """,
         "yes/no": "DisableRootJobs",
     }),
+    Block(State.ACTS, "under the names slurmctld and slurmd, see migrating.md", {
+        "level": "SlurmctldDebug SlurmdDebug",
+        "text": "SlurmctldLogFile SlurmctldPidFile SlurmdLogFile SlurmdPidFile",
+    }),
     Block(State.DIFFERS, "not sent anywhere and not enforced: FLURM does not speak to slurmdbd yet", {
         "accounting plugin": "AccountingStorageType",
         "enforce": "AccountingStorageEnforce",
@@ -122,12 +126,12 @@ BLOCKS = (
         "text": "TopologyParam TopologyPlugin",
     }),
     Block(State.ACCEPTED, "of the node daemon: real slurmd reads it from its own file", {
-        "level": "SlurmdDebug SlurmdSyslogDebug",
+        "level": "SlurmdSyslogDebug",
         "text": """
             AcctGatherEnergyType AcctGatherFilesystemType AcctGatherInfinibandType
             AcctGatherInterconnectType AcctGatherProfileType CoreSpecPlugin ExtSensorsType
             JobAcctGatherFrequency JobAcctGatherParams JobAcctGatherType JobContainerType NamespaceType
-            ProctrackType SlurmdHttpAuthParameters SlurmdLogFile SlurmdPidFile TaskPluginParam TmpFS
+            ProctrackType SlurmdHttpAuthParameters TaskPluginParam TmpFS
             X11Parameters
             """,
         "u16": """
@@ -152,7 +156,7 @@ BLOCKS = (
         "text": """
             CertgenParameters CertgenType CertmgrParameters CertmgrType CommunicationParameters HashPlugin
             HttpParserType MetricsAuthUsers MetricsParameters MetricsType PluginDir ReconfigFlags
-            RoutePlugin SlurmctldAddr SlurmctldHttpAuthParameters SlurmctldPidFile
+            RoutePlugin SlurmctldAddr SlurmctldHttpAuthParameters
             SlurmctldPlugstack SwitchParameters SwitchType TLSParameters TLSType UrlParserType
             """,
         "u16": "GroupUpdateForce GroupUpdateTime SlurmctldTimeout",
@@ -167,8 +171,8 @@ BLOCKS = (
     }),
     Block(State.ACCEPTED, "FLURM logs in its own way, see log_dir and log_level", {
         "debug flags": "DebugFlags",
-        "level": "SlurmctldDebug SlurmctldSyslogDebug",
-        "text": "LogTimeFormat SlurmSchedLogFile SlurmctldLogFile",
+        "level": "SlurmctldSyslogDebug",
+        "text": "LogTimeFormat SlurmSchedLogFile",
         "u16": "SlurmSchedLogLevel",
     }),
     Block(State.ACCEPTED, "no records of completed jobs are written beside accounting", {
