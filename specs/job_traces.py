@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from specs import tlc
-from specs.traces import BadRecording, Refused, report, where
+from specs.traces import BadRecording, Refused, judge, report
 
 INVARIANTS = (
     "TypeOK", "CommandsDoTheirOwn", "OnlyKnownTransitions", "TerminalStaysTerminal", "HeldExactly", "RunsOnce",
@@ -93,16 +93,7 @@ def check(recordings: Sequence[Recording], timeout_s: float | None = None) -> tu
 
     Raises NoTlc where TLC cannot run, RuntimeError where it gives up.
     """
-    configuration = "SPECIFICATION Spec\n" + "".join(f"INVARIANT {name}\n" for name in INVARIANTS)
-    result = tlc.run("TraceJob", configuration, files={"JobData.tla": module(recordings)}, timeout_s=timeout_s)
-    if result.passed:
-        return None, result
-    if result.violated is None:
-        raise RuntimeError(result.output)
-    index, place = where(result.output)
-    recording = recordings[index - 1]
-    step = recording.steps[place - 1]
-    return Refused(recording.name or f"recording {index}", result.violated, step.step, step.action), result
+    return judge("TraceJob", INVARIANTS, recordings, {"JobData.tla": module(recordings)}, timeout_s)
 
 
 def module(recordings: Sequence[Recording]) -> str:

@@ -123,20 +123,27 @@ def check(recordings: Sequence[Recording], timeout_s: float | None = None) -> tu
 
     Raises NoTlc where TLC cannot run, RuntimeError where it gives up.
     """
-    configuration = "SPECIFICATION Spec\n" + "".join(f"INVARIANT {name}\n" for name in INVARIANTS)
-    result = tlc.run("TraceRaft", configuration, files={"TraceData.tla": module(recordings)}, timeout_s=timeout_s)
+    return judge("TraceRaft", INVARIANTS, recordings, {"TraceData.tla": module(recordings)}, timeout_s)
+
+
+def judge(
+    spec: str, invariants: Iterable[str], recordings: Sequence[Any], data: dict[str, str], timeout_s: float | None
+) -> tuple[Refused | None, tlc.Result]:
+    """What TLC says of recordings of any kind, which are `data` to this spec: as `check`, and raises as it does."""
+    configuration = "SPECIFICATION Spec\n" + "".join(f"INVARIANT {name}\n" for name in invariants)
+    result = tlc.run(spec, configuration, files=data, timeout_s=timeout_s)
     if result.passed:
         return None, result
     if result.violated is None:
         raise RuntimeError(result.output)
-    index, place = where(result.output)
+    index, place = _where(result.output)
     recording = recordings[index - 1]
     step = recording.steps[place - 1]
     number = place if step.step is None else step.step
     return Refused(recording.name or f"recording {index}", result.violated, number, step.action), result
 
 
-def where(output: str) -> tuple[int, int]:
+def _where(output: str) -> tuple[int, int]:
     """Which trace TLC's counterexample is of, and the step that it ends with."""
     traces, steps = re.findall(r"^/\\ trace = (\d+)", output, re.M), re.findall(r"^/\\ step = (\d+)", output, re.M)
     return int(traces[-1]), int(steps[-1])

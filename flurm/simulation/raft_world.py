@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,7 +27,6 @@ from flurm.simulation.disk import Disk, Snapshot
 from flurm.simulation.faults import Fault, FaultKind, Plan
 from flurm.simulation.invariants import History, Violation, commit_is_durable, commit_is_of_own_term
 from flurm.simulation.network import Network, between
-from flurm.simulation.recording import Recorder
 
 TIMING = Timing(catch_up_ms=1_000)
 PATIENCE_MS = 6_000
@@ -77,10 +76,20 @@ class Member:
         self.clock_from, self.clock_rate = now, rate
 
 
+class Record(Protocol):
+    """Whoever writes a run down, as ``recording`` does."""
+
+    def begin(self, world: World) -> None:
+        """The cluster, before anybody has started."""
+
+    def note(self, world: World, member: Member, event: v.Event | None) -> None:
+        """An event has happened to a member; None: it has crashed."""
+
+
 class World:
     """The simulated cluster: a queue of things to come, in the order of their virtual time."""
 
-    def __init__(self, plan: Plan, record: Recorder | None = None) -> None:
+    def __init__(self, plan: Plan, record: Record | None = None) -> None:
         self.plan = plan
         self.now = 0.0
         self.steps = 0
@@ -480,7 +489,7 @@ _FAULTS: dict[FaultKind, Callable[[World, Fault], None]] = {
 }
 
 
-def run(plan: Plan, record: Recorder | None = None) -> Outcome:
+def run(plan: Plan, record: Record | None = None) -> Outcome:
     """Play a plan and say how it went; whatever the code under test raises is a problem too."""
     world = World(plan, record)
     problem = ""

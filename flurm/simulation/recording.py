@@ -8,15 +8,13 @@ restart would find it, with what its snapshot stands for taken from what the clu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from flurm.raft import events as v
 from flurm.raft.records import Configuration, Entry, EntryKind, HardState, Role
-
-if TYPE_CHECKING:
-    from flurm.simulation.raft_world import Member, World
+from flurm.simulation.raft_world import Member, World
 
 
 class Recorder:

@@ -10,10 +10,10 @@ import pytest
 from flurm.simulation.tree import world
 from flurm.simulation.tree.plan import Fault, Plan
 from flurm.simulation.tree.recording import Recorder
-from specs import job_traces, recorded, tlc
+from specs import job_traces, recorded
 from specs.job_traces import JobState, Recording, Step
 
-pytestmark = [pytest.mark.tla, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.tla, pytest.mark.timeout(600), pytest.mark.usefixtures("tlc_is_here")]
 
 THOROUGH = bool(os.environ.get("FLURM_THOROUGH") or os.environ.get("FLURM_TLA"))
 more = pytest.mark.skipif(not THOROUGH, reason="runs in `make tla`")
@@ -23,14 +23,6 @@ TROUBLE = (
     Fault(at_s=20, kind="power", target="c1", for_s=5),
     Fault(at_s=25, kind="node_daemon", target="n3", for_s=3),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _tlc() -> None:
-    try:
-        tlc.find()
-    except tlc.NoTlc as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

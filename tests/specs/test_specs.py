@@ -19,17 +19,9 @@ def _chosen(mutant: Model) -> bool:
     return ALL or (mutant.spec, mutant.name) == SMOKE
 
 
-@pytest.fixture
-def _tlc() -> None:
-    try:
-        tlc.find()
-    except tlc.NoTlc as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.tla
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("_tlc")
+@pytest.mark.usefixtures("tlc_is_here")
 @pytest.mark.parametrize("mutant", [pytest.param(m, id=m.title) for m in MUTANTS if _chosen(m)])
 def test_a_broken_rule_is_found_by_the_invariant_that_it_is_there_for(mutant: Model):
     result = check(mutant)

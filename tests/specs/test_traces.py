@@ -10,11 +10,11 @@ import pytest
 from flurm.simulation import raft_world
 from flurm.simulation.__main__ import main as simulate
 from flurm.simulation.faults import plan_of
-from specs import recorded, tlc, traces
+from specs import recorded, traces
 from specs.traces import MemberState, Recording, Step
 from tests.simulation.mutants import MUTANTS
 
-pytestmark = [pytest.mark.tla, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.tla, pytest.mark.timeout(600), pytest.mark.usefixtures("tlc_is_here")]
 
 FIRST = ((1, "noop"), (1, "command"))
 
@@ -56,14 +56,6 @@ def tampered(at: int, name: str, **changes: object) -> Recording:
     state = msgspec.structs.replace(steps[at - 1].members[name], **changes)
     steps[at - 1] = msgspec.structs.replace(steps[at - 1], members={**steps[at - 1].members, name: state})
     return msgspec.structs.replace(run, steps=tuple(steps), name=f"tampered at {at}")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _tlc() -> None:
-    try:
-        tlc.find()
-    except tlc.NoTlc as error:
-        pytest.skip(str(error))
 
 
 def test_a_recording_survives_its_file(tmp_path: Path):
