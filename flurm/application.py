@@ -109,6 +109,7 @@ class Application:
         self._reconfiguring: Reconfiguring | None = None
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.system: System | None = None
+        self.store: Store | None = None
         self.munge: MungeService | None = None
         self.peering: Peering | None = None
 
@@ -287,7 +288,7 @@ class Application:
             self.listener.close()
         if self.munge is not None:
             self.munge.close()
-        if hasattr(self, "store"):
+        if self.store is not None:
             self.store.close()
 
     def carry_out(self, control: Control) -> Reply:

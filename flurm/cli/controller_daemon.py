@@ -66,7 +66,7 @@ def _run(options: Options, slurm_conf: Path) -> int:
     try:
         if options.clears:
             _clear(config)
-        for directory in (config.state_dir, config.log_dir, config.spool_dir):
+        for directory in (config.state_dir, config.log_dir):
             user.own_directory(Path(directory))
         return _serve(config, read_config, user, log_file, served)
     finally:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import pwd
 import signal
+import stat
 import sys
 import threading
 import time
@@ -74,12 +75,17 @@ class User:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def own_directory(self, path: Path) -> None:
-        """Give that user a directory with all in it, made with all above it where it is missing."""
+        """Give that user a directory with all in it, made with all above it where it is missing.
+
+        But for files with a second name, which may lie where that user must not write: it has put the link here.
+        """
         missing = [each for each in path.parents if not each.exists()]
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.is_other:
             for each in (*missing, path, *path.rglob("*")):
-                self.own(each)
+                found = each.lstat()
+                if stat.S_ISDIR(found.st_mode) or found.st_nlink == 1:
+                    self.own(each)
 
     def become(self) -> None:
         """Be that user from now on, all threads, with the groups that it has. There is no way back."""

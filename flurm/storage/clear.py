@@ -12,6 +12,7 @@ from pathlib import Path
 from flurm.core import snapshot
 from flurm.core.records import Cluster
 from flurm.raft.records import HardState
+from flurm.storage.backup import PARTS
 from flurm.storage.errors import StorageError, from_os_error
 from flurm.storage.files import make_directory, sync_directory, write_atomically
 from flurm.storage.hard_state import HardStateFile
@@ -23,7 +24,6 @@ from flurm.storage.state import State, read_back
 __all__ = ["CLEARED", "clear"]
 
 CLEARED = "cleared"
-_PARTS = ("raft", "snapshots", "blobs")
 _STAGING = "clearing.tmp"
 
 
@@ -62,6 +62,7 @@ def _build(directory: Path, old: State) -> None:
         next_job_id=old.cluster.next_job_id,
         version=old.cluster.version + 1,
         shape_version=old.cluster.shape_version + 1,
+        machine_version=old.cluster.machine_version,
     )
     SnapshotStore(make_directory(staging) / "snapshots").write(old.index, old.term, [snapshot.dump(cluster)])
     hard_state = HardStateFile(directory / "raft" / "hard_state").load()
@@ -74,7 +75,7 @@ def _build(directory: Path, old: State) -> None:
 def _change_places(directory: Path) -> Path:
     """Put old parts away and new ones in their place, each that has not been yet."""
     staging, aside = directory / _STAGING, make_directory(directory / CLEARED)
-    for name in _PARTS:
+    for name in PARTS:
         if not (staging / name).exists():
             continue
         if (directory / name).exists():
