@@ -20,7 +20,7 @@ _NO_SUCH = Errno.ESLURM_RESERVATION_INVALID
 _NOT_YET = Errno.ESLURM_NOT_SUPPORTED
 _EINVAL = errno.EINVAL
 
-ABSENT: dict[MessageType, tuple[int, str]] = {
+ABSENT: dict[int, tuple[int, str]] = {
     MessageType.REQUEST_UPDATE_RESERVATION: (_NO_SUCH, "there are no reservations, so none has that name"),
     MessageType.REQUEST_DELETE_RESERVATION: (_NO_SUCH, "there are no reservations, so none has that name"),
     MessageType.REQUEST_CREATE_RESERVATION: (_NOT_YET, "reservations are not built"),
@@ -58,7 +58,7 @@ ABSENT: dict[MessageType, tuple[int, str]] = {
 
 def answer(msg_type: int) -> tuple[MessageType, wire.ReturnCode]:
     """What a request is told that nothing here carries out."""
-    code = next((line[0] for number, line in ABSENT.items() if number == msg_type), _EINVAL)
+    code, _ = ABSENT.get(msg_type, (_EINVAL, ""))
     return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(return_code=int(code) & 0xFFFFFFFF)
 
 
@@ -69,7 +69,7 @@ def states() -> dict[MessageType, str]:
     for number in requests.unsupported():
         found[MessageType(number)] = "refused: ESLURM_NOT_SUPPORTED, not built"
     for number, (code, reason) in ABSENT.items():
-        found[number] = f"refused: {_name(code)}, {reason}"
+        found[MessageType(number)] = f"refused: {_name(code)}, {reason}"
     return dict(sorted(found.items()))
 
 
