@@ -46,6 +46,8 @@ class Progress(msgspec.Struct):
     window: deque[tuple[int, int]] = msgspec.field(default_factory=deque)
     """Messages under way: (last index, bytes)."""
     window_bytes: int = 0
+    told_commit: int = 0
+    """The commit index in the last message to it."""
     machines: tuple[int, int] | None = None
     """The oldest and the newest version of the state machine that it can do, once it has said so in this term."""
     leaving_until_ms: int | None = None

@@ -71,6 +71,7 @@ def send_entries(me: Member) -> None:
             _probe(me, name, progress)
         if progress.phase is Phase.REPLICATE:
             _stream(me, name, progress)
+            _tell_commit(me, name, progress)
         if progress.phase is Phase.SNAPSHOT:
             send_chunk(me, name, progress)
 
@@ -95,6 +96,15 @@ def _stream(me: Member, name: str, progress: Progress) -> None:
         progress.sent(entries[-1].index, size_of(entries))
 
 
+def _tell_commit(me: Member, name: str, progress: Progress) -> None:
+    """Say at once what has been committed, unless entries are under way: more of them, or an answer, follow soon.
+
+    A member that handed a client's request on to this leader answers when it has applied what came of it.
+    """
+    if progress.told_commit < me.commit_index and not progress.window and progress.next_index > me.log.base_index:
+        _send(me, name, progress.next_index - 1, ())
+
+
 def _batch(me: Member, first: int) -> tuple[Entry, ...]:
     return me.log.batch(first, me.limits.message_entries, me.limits.message_bytes)
 
@@ -107,6 +117,7 @@ def _send(me: Member, name: str, previous: int, entries: tuple[Entry, ...]) -> N
         previous, term = 0, 0
     if entries:
         me.sent_index = max(me.sent_index, entries[-1].index)
+    me.progress[name].told_commit = me.commit_index
     me.send(name, AppendEntries(me.member, me.term, previous, term, entries, me.commit_index, me.round))
 
 

@@ -98,8 +98,10 @@ def plan_of(seed: int) -> Plan:
     duration = draw.choice((1_000, 2_000, 3_000))
     count = draw.randint(3, 6 * duration // 1_000)
     faults = [_fault(draw, voters, spares, duration) for _ in range(count)]
-    for _ in range(draw.choice((0, 0, 1, 5)) if size > 2 else 0):
+    for _ in range(draw.choice((0, 1, 5, 20)) if size > 2 else 0):
         faults += _contest(draw, voters, duration)
+    for _ in range(draw.choice((0, 0, 1, 4)) if size > 2 else 0):
+        faults += _divided_change(draw, voters + spares, duration)
     busy = draw.random() < 0.3
     delay = (5.0, 60.0) if draw.random() < 0.15 else (0.2, draw.choice((1.0, 5.0, 20.0)))
     return Plan(
@@ -146,7 +148,8 @@ def _fault(draw: random.Random, voters: tuple[str, ...], spares: tuple[str, ...]
 
 
 def _contest(draw: random.Random, voters: tuple[str, ...], duration_ms: int) -> list[Fault]:
-    """Two members stand in one term, cannot hear each other, and a third crashes as it votes: chance is too rare."""
+    """Two members stand in one term, cannot hear each other, and a third crashes as it votes, and may not hear whom it
+    has voted for when it is back: chance is too rare."""
     one, other, voter = draw.sample(voters, 3)
     at_ms = draw.randint(0, duration_ms)
     crash_ms = at_ms + draw.randint(1, 25)
@@ -158,5 +161,24 @@ def _contest(draw: random.Random, voters: tuple[str, ...], duration_ms: int) -> 
         Fault(FaultKind.CUT, at_ms, at_ms + draw.randint(50, 200), (other, one)),
     ]
     if draw.random() < 0.5:
+        contest.append(Fault(FaultKind.CUT, crash_ms, crash_ms + draw.randint(100, 300), (one, voter)))
+    if draw.random() < 0.5:
         contest.append(Fault(FaultKind.DISK_SLOW, at_ms, crash_ms + 1, (voter,), amount=40.0))
     return contest
+
+
+def _divided_change(draw: random.Random, everybody: tuple[str, ...], duration_ms: int) -> list[Fault]:
+    """The members change while the network splits, and somebody stands on either side: two majorities, if it can be."""
+    at_ms = draw.randint(0, duration_ms)
+    split_ms = at_ms + draw.randint(0, 60)
+    mended_ms = split_ms + draw.randint(200, 800)
+    names = draw.sample(everybody, len(everybody))
+    side = names[: draw.randint(1, len(names) - 1)]
+    other = names[len(side) :]
+    change = draw.sample(everybody, draw.randint(1, len(everybody)))
+    return [
+        Fault(FaultKind.MEMBERSHIP, at_ms, at_ms, tuple(change)),
+        Fault(FaultKind.PARTITION, split_ms, mended_ms, tuple(sorted(side))),
+        Fault(FaultKind.CAMPAIGN, split_ms + draw.randint(1, 150), split_ms, (draw.choice(side),)),
+        Fault(FaultKind.CAMPAIGN, split_ms + draw.randint(1, 150), split_ms, (draw.choice(other),)),
+    ]

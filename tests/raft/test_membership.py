@@ -67,7 +67,7 @@ def test_in_a_joint_configuration_neither_side_decides_without_the_other(silent)
     cluster.run(100)
     cluster.cut_off = set(silent)
     ask(cluster, "ade")
-    cluster.run(150)
+    cluster.run(120)
     assert cluster["a"].configuration.outgoing == tuple("abc") and answers(cluster) == []
     cluster.cut_off = set()
     cluster.run(500)

@@ -45,6 +45,15 @@ def test_what_is_proposed_is_applied_by_all_in_the_same_order():
     assert commit.tokens[0] == b"x"
 
 
+def test_the_others_learn_at_once_what_is_committed_and_not_with_the_next_heartbeat():
+    cluster = leader()
+    cluster.run(100)
+    cluster.propose("a", b"x")
+    cluster.deliver()
+    assert [host.commands for host in cluster.hosts.values()] == [[b"x"]] * 3
+    assert cluster.mail == [], "it is said once"
+
+
 def test_a_leader_commits_when_a_majority_holds_the_entry_durably_and_it_is_among_them():
     cluster = leader()
     for name in "ac":
