@@ -183,15 +183,11 @@ def test_a_scheduler_plugin_that_there_is_not_is_refused_on_reconfigure_with_all
 
 
 def test_another_scheduler_plugin_and_log_level_count_at_once(tmp_path):
-    before = LEVELS.level
-    try:
-        with running(tmp_path, schedule_interval=50) as application:
-            assert reconfigured(application, 'scheduler_plugin = "flurm_sched_fifo"\nlog_level = "error"\n') == Done()
-            assert LEVELS.level == "error"
-            plugin = lambda: application.system.call("flurm_scheduler_engine", "status")["plugin"]  # noqa: E731
-            until(lambda: plugin() == "flurm_sched_fifo")
-    finally:
-        LEVELS.set(before)
+    with running(tmp_path, schedule_interval=50) as application:
+        assert reconfigured(application, 'scheduler_plugin = "flurm_sched_fifo"\nlog_level = "error"\n') == Done()
+        assert LEVELS.level == "error"
+        plugin = lambda: application.system.call("flurm_scheduler_engine", "status")["plugin"]  # noqa: E731
+        until(lambda: plugin() == "flurm_sched_fifo")
 
 
 def test_what_takes_a_restart_stays_until_then_and_is_told(tmp_path):

