@@ -113,6 +113,7 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
     index: int
     term: int
     error: str | None = None
+    took_s: float = 0.0
 
 
 class Carry(msgspec.Struct, frozen=True):

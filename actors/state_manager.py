@@ -276,14 +276,14 @@ class StateManager(GenServer):
 
     def _take_snapshot(self, cluster: Cluster, index: int, term: int, configuration: Configuration | None) -> None:
         """Runs beside this process: the state is immutable, nobody waits."""
-        error = None
+        error, began_s = None, self.monotonic_s()
         try:
             writer = self.system.terms["log_writer"]
             content = snapshot.parts(cluster)
             self.system.env["store"].take_snapshot(index, term, content, writer, configuration)
         except (StorageError, OSError) as problem:
             error = str(problem)
-        self.system.info(self.pid, m.SnapshotTaken(index, term, error))
+        self.system.info(self.pid, m.SnapshotTaken(index, term, error, self.monotonic_s() - began_s))
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         if isinstance(message, m.SnapshotTaken):
@@ -292,7 +292,9 @@ class StateManager(GenServer):
             if message.error is not None:
                 log.error("snapshot failed", index=message.index, reason=message.error)
             else:
-                log.info("snapshot taken", index=message.index)
+                taken, _ = self.system.terms.get("snapshots", (0, 0.0))
+                self.system.terms["snapshots"] = taken + 1, message.took_s
+                log.info("snapshot taken", index=message.index, took_s=round(message.took_s, 3))
                 self.cast(CONSENSUS, SnapshotTaken(message.index, message.term))
         return NoReply(state)
 

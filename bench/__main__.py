@@ -3,6 +3,7 @@
 Or, for the costs behind a figure, FLURM alone under one kind of load and a sampling profiler:
 python -m bench --profile submit|ping|jobs|short
 Or one controller and three, and one that has many jobs: python -m bench --members
+Or a single controller beside that of another checkout: python -m bench --against DIR
 Or what messages cost to pack and to unpack, which needs none of the following: python -m bench --wire
 
 Needs root (the clusters live in namespaces of their own), Slurm's and MUNGE's daemons, libslurm and a C compiler.
@@ -21,8 +22,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import load, members, profile, report, wire
-from bench.compare import compare
+from bench import against, load, members, profile, report, wire
+from bench.compare import compare, host
 from bench.measures import FULL, QUICK
 from bench.sides import Flurm, Side, Slurm
 
@@ -75,8 +76,13 @@ def _run(arguments: argparse.Namespace, directory: Path) -> int:
     if arguments.members:
         print(members.measure(directory, load.build(directory), arguments.quick, progress))
         return 0
-    sizes = QUICK if arguments.quick else FULL
-    seen = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
+    if arguments.against:
+        rounds, jobs = (1, 64) if arguments.quick else (arguments.rounds, 1600)
+        begun = report.Report(host(), sides=(against.OTHER, against.THIS))
+        seen = against.measure(arguments.against, rounds, jobs, directory, begun, progress)
+    else:
+        sizes = QUICK if arguments.quick else FULL
+        seen = compare(KINDS[arguments.only], sizes, directory, progress, stock=arguments.stock)
     if arguments.json != "-":
         print(seen.table())
     if arguments.json == "-":
@@ -97,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--wire", action="store_true", help="CPU time of packing and unpacking messages instead")
     parser.add_argument("--members", action="store_true", help="one controller and three of them instead")
+    parser.add_argument("--against", metavar="DIR", type=Path, help="submit to another checkout's controller beside")
+    parser.add_argument("--rounds", type=int, default=7, help="of --against (default: %(default)s)")
     parser.add_argument("--profile", choices=profile.LOADS, help="profile FLURM under one load instead")
     parser.add_argument("--rows", type=int, default=15, help="how many costs a profile shows (default: %(default)s)")
     parser.add_argument(

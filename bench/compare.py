@@ -34,10 +34,7 @@ class Comparison:
         self.directory = directory
         self.progress = progress
         self.sides: list[Side] = []
-        host = (
-            f"{platform.node()}: {os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
-        )
-        self.report = Report(host)
+        self.report = Report(host())
 
     def run(self) -> None:
         """Take every measurement."""
@@ -117,6 +114,11 @@ class Comparison:
         self.report.rows.append(row)
         figures = ", ".join(f"{name} {value:.4g} {unit}" for name, value in seen.items())
         self.progress(f"  {what.strip()}: {figures}")
+
+
+def host() -> str:
+    """What the figures were taken on."""
+    return f"{platform.node()}: {os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 Run: python -m bench --members. Every controller is a `flurm foreground` of its own, at 127.0.0.1, 2 and 3 of one
 sandbox, with its state on the same real disk; the load is `load.c`, as for everything else here.
 
-commits      held jobs by 1, 8 and 64 threads, one and three members in turns; each submission is one commit. A member
-             syncs once for all that waits, so that more threads share a sync. The disk's own rate is measured between.
+commits      held jobs by 1, 8 and 64 threads: to one member, to the leader of three, to a follower, which hands them
+             on; in turns. Each submission is one commit. A member syncs once for all that waits, so that more threads
+             share a sync: the leader's own metrics say how many entries did. The disk's own rate is measured between.
 many jobs    a controller that comes up with 100,000 pending jobs, made by the rules of flurm.core and stored as a
              snapshot: seconds until it answers a ping, resident memory, seconds of a backup of the state that is
              running (which writes out what a snapshot does). Then two empty members are added to it, they get all that
@@ -18,6 +19,7 @@ import json
 import shlex
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -126,6 +128,26 @@ class Members(Side):
         """The same about one controller."""
         return self.flurm(f"{words} --config {self._config(name)}")
 
+    def lead(self, name: str) -> None:
+        """Have this one lead from now on. Raises BenchError."""
+        self.controlled(f"cluster transfer-leadership {name}")
+        self.await_that(f"{name} leads", lambda: all(self.status(each)["leader"] == name for each in self.names))
+
+    def load_on(self, name: str, verb: str, *numbers: int) -> Load:
+        """Put load on this controller, whoever leads. Raises BenchError."""
+        hosts = f"SlurmctldHost={name}({_address(name)})\n"
+        self.sandbox.write(SLURM_CONF, _SLURM_CONF.format(hosts=hosts))
+        return self.load(verb, *numbers)
+
+    def written(self, name: str) -> tuple[float, float]:
+        """How many entries a controller's log writer has written so far, and in how many syncs. Raises BenchError."""
+        code = f"import urllib.request as r; print(r.urlopen('http://{_address(name)}:9090/metrics').read().decode())"
+        done = self.run(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+        if done.exit:
+            raise BenchError(f"{name} shows no metrics: {done.stderr}")
+        found = dict(line.split() for line in done.stdout.splitlines() if line.startswith("flurm_storage_"))
+        return float(found["flurm_storage_entries_total"]), float(found["flurm_storage_syncs_total"])
+
     def status(self, name: str) -> dict[str, Any]:
         """What a controller says of consensus."""
         found: dict[str, Any] = json.loads(self.controlled("eval --json 'consensus.status()'", name))
@@ -185,25 +207,35 @@ def with_jobs(config: Config, count: int) -> Cluster:
 
 
 def commits(directory: Path, load: Path, rounds: int, scale: float, progress: Callable[[str], None]) -> list[str]:
-    """A line per number of members and of clients: medians of the rounds."""
-    seen: dict[tuple[int, int], list[Load]] = {}
+    """A line per way and number of clients: medians of the rounds."""
+    seen: dict[tuple[str, int], list[tuple[float, ...]]] = {}
     syncs: list[float] = []
     with Members(_below(directory, "one"), load, 1) as one, Members(_below(directory, "three"), load, 3) as three:
+        three.lead("c1")
+        ways = (("one member", one, "c1"), ("leader of three", three, "c1"), ("follower", three, "c2"))
         for _ in range(rounds):
             for threads, count in THREADS.items():
                 syncs.append(disk_syncs_per_second(directory))
-                for members, side in ((1, one), (3, three)):
-                    done = side.load("submit", max(threads, int(count * scale)), threads)
-                    progress(f"{members} members, {threads} clients: {done.per_second:.0f}/s")
-                    seen.setdefault((members, threads), []).append(done)
+                for way, side, name in ways:
+                    figures = _commits(side, name, max(threads, int(count * scale)), threads)
+                    progress(f"{way}, {threads} clients: {figures[0]:.0f}/s")
+                    seen.setdefault((way, threads), []).append(figures)
+        if three.status("c1")["leader"] != "c1":
+            raise BenchError(f"c1 leads no longer\n{three.log_tail()}")
     lines = [f"this disk alone, meanwhile: {min(syncs):.0f} to {max(syncs):.0f} fdatasync/s", ""]
-    lines.append(f"{'members':>7} {'clients':>8} {'commits/s':>10} {'median ms':>10} {'p99 ms':>8}")
-    for (members, threads), loads in sorted(seen.items()):
-        rate, p50, p99 = (
-            statistics.median(value) for value in zip(*((x.per_second, x.p50_ms, x.p99_ms) for x in loads), strict=True)
-        )
-        lines.append(f"{members:>7} {threads:>8} {rate:>10,.0f} {p50:>10.1f} {p99:>8.1f}")
+    lines.append(f"{'':15} {'clients':>8} {'commits/s':>10} {'median ms':>10} {'p99 ms':>8} {'entries/sync':>13}")
+    for (way, threads), rows in seen.items():
+        rate, p50, p99, shared = (statistics.median(values) for values in zip(*rows, strict=True))
+        lines.append(f"{way:15} {threads:>8} {rate:>10,.0f} {p50:>10.1f} {p99:>8.1f} {shared:>13.1f}")
     return lines
+
+
+def _commits(side: Members, name: str, count: int, threads: int) -> tuple[float, ...]:
+    """Per second, median and p99 in ms of submissions to this controller; entries that shared a sync of the leader."""
+    entries, syncs = side.written("c1")
+    done = side.load_on(name, "submit", count, threads)
+    entries_after, syncs_after = side.written("c1")
+    return done.per_second, done.p50_ms, done.p99_ms, (entries_after - entries) / (syncs_after - syncs)
 
 
 def many_jobs(directory: Path, load: Path, jobs: int, progress: Callable[[str], None]) -> list[str]:

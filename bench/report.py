@@ -60,17 +60,18 @@ class Report:
     syncs_per_second: list[float] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    sides: tuple[str, str] = (REAL, OURS)
 
     def table(self) -> str:
         """The report as text for people."""
         syncs = " to ".join(f"{rate:.0f}" for rate in (min(self.syncs_per_second), max(self.syncs_per_second)))
         head = [" / ".join(self.versions), self.host, f"this disk alone, meanwhile: {syncs} fdatasync/s"]
         failures = [f"not measured: {failure}" for failure in self.failures]
-        return "\n".join([*head, "", *rows_table(self.rows), *([""] if failures else []), *failures])
+        return "\n".join([*head, "", *rows_table(self.rows, *self.sides), *([""] if failures else []), *failures])
 
     def json(self) -> str:
         """The report for programs."""
-        return json.dumps(asdict(self) | {"rows": rows_data(self.rows)}, indent=2)
+        return json.dumps(asdict(self) | {"rows": rows_data(self.rows, *self.sides)}, indent=2)
 
 
 def rows_table(rows: list[Row], real: str = REAL, ours: str = OURS) -> list[str]:

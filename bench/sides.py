@@ -176,17 +176,20 @@ class Flurm(Side):
     name = "flurm"
     program = "flurm"
 
+    def __init__(self, directory: Path, load: Path, programs: Path | None = None) -> None:
+        self._flurm = str((programs or PROGRAMS) / "flurm")
+        super().__init__(directory, load)
+
     def start(self) -> subprocess.Popen[bytes]:
         """The controller starts its node; clients get the slurm.conf that FLURM writes for them."""
         config = f"{self.directory}/flurm.toml"
         self.sandbox.write(config, _FLURM_TOML.format(directory=self.directory, munge_key=MUNGE_KEY, cpus=NODE_CPUS))
-        flurm = PROGRAMS / "flurm"
-        client = self.run(f"{shlex.quote(str(flurm))} client-config --config {config}")
+        client = self.run(f"{shlex.quote(self._flurm)} client-config --config {config}")
         if client.exit:
             raise BenchError(f"flurm client-config: {client.stderr}")
         self.sandbox.write(SLURM_CONF, client.stdout)
-        return self.sandbox.spawn([str(flurm), "foreground", "--config", config], f"{self.directory}/flurm.out.log")
+        return self.sandbox.spawn([self._flurm, "foreground", "--config", config], f"{self.directory}/flurm.out.log")
 
     def version(self) -> str:
         """As in `flurm 0.1.0`."""
-        return self.run(f"{shlex.quote(str(PROGRAMS / 'flurm'))} --version").stdout.strip().replace(", version", "")
+        return self.run(f"{shlex.quote(self._flurm)} --version").stdout.strip().replace(", version", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,7 @@ class TreeCollector(Collector):
         yield from _protocol(self._system.env)
         yield from _munge(self._system.env.get("munge"))
         yield from _consensus(terms)
+        yield from _storage(terms)
         yield from _tree(self._system)
 
 
@@ -133,6 +135,16 @@ def _consensus(terms: dict[str, Any]) -> Iterator[Metric]:
     silence_s = status.longest_silence_ms / 1000
     what = "Longest time between two messages of the leader that is followed"
     yield GaugeMetricFamily("flurm_consensus_longest_silence_seconds", what, silence_s)
+
+
+def _storage(terms: dict[str, Any]) -> Iterator[Metric]:
+    writer = terms.get("log_writer")
+    if writer is not None:
+        yield CounterMetricFamily("flurm_storage_syncs", "Writes to the log, each with one sync", writer.counters.syncs)
+        yield CounterMetricFamily("flurm_storage_entries", "Entries in them", writer.counters.entries)
+    taken, took_s = terms.get("snapshots", (0, math.nan))
+    yield CounterMetricFamily("flurm_storage_snapshots", "Snapshots taken since the start", taken)
+    yield GaugeMetricFamily("flurm_storage_snapshot_seconds", "How long the newest snapshot took", took_s)
 
 
 def _tree(system: Any) -> Iterator[Metric]:

@@ -53,6 +53,10 @@ DOCUMENTED_METRICS = {
     "flurm_consensus_term": "gauge",
     "flurm_consensus_commits": "counter",
     "flurm_consensus_is_leader": "gauge",
+    "flurm_storage_syncs": "counter",
+    "flurm_storage_entries": "counter",
+    "flurm_storage_snapshots": "counter",
+    "flurm_storage_snapshot_seconds": "gauge",
     "flurm_consensus_longest_silence_seconds": "gauge",
 }
 
