@@ -1,5 +1,5 @@
-"""What holds for all tests: hypothesis gives no example a time limit, because machines are noisy; what a test does to the
-log, of which there is one for each process, ends with it.
+"""What holds for all tests: hypothesis gives no example a time limit, because machines are noisy; and what a test does
+to the log, of which there is one for each process, ends with it.
 
 CI repeats itself, so that what it says is about the change; everywhere else properties look at new examples.
 """
