@@ -54,8 +54,10 @@ InForce == Recorded \cup {[voters |-> c.voters, outgoing |-> {}] : c \in {c \in 
 
 Leads(state, m) == state[m].alive /\ state[m].role = "leader"
 Crashed(m) == ~before[m].alive \/ ~now[m].alive
-LeaderTerm(m) == IF Leads(before, m) THEN before[m].term ELSE now[m].term
-Commits(m) == now[m].commit > before[m].commit /\ (Leads(before, m) \/ Leads(now, m))
+(* Who led before the step or leads after it, in the term of after it: one  *)
+(* that learns of a newer term may learn a commit index along with that.    *)
+LedIn(old, new, m) == Leads(new, m) \/ (Leads(old, m) /\ old[m].term = new[m].term)
+Commits(m) == now[m].commit > before[m].commit /\ LedIn(before, now, m)
 (* Members that hold the log up to n as some disk has it, of that term.     *)
 HoldersOf(l, n) == {v \in Members : Len(now[v].log) >= n /\ Prefix(now[v].log, n) = Prefix(l, n)}
 Witnesses(n, t) == {v \in Members : Len(now[v].log) >= n /\ Term(now[v].log[n]) = t}
@@ -79,9 +81,9 @@ Init == \E i \in 1..Len(Traces) :
 Further ==   \* the longest log that a leader's commit index now covers
     LET found == {<<m, v>> \in Members \X Members :
                     /\ now'[m].commit > Len(agreed)
-                    /\ (Leads(now, m) \/ Leads(now', m))
+                    /\ LedIn(now, now', m)
                     /\ Len(now'[v].log) >= now'[m].commit
-                    /\ Term(now'[v].log[now'[m].commit]) = (IF Leads(now, m) THEN now[m].term ELSE now'[m].term)}
+                    /\ Term(now'[v].log[now'[m].commit]) = now'[m].term}
     IN IF found = {} THEN agreed
        ELSE LET best == CHOOSE p \in found : \A q \in found : now'[q[1]].commit <= now'[p[1]].commit
             IN Prefix(now'[best[2]].log, now'[best[1]].commit)
@@ -133,7 +135,7 @@ LogsMatch ==
 (* AdvanceCommit: of the own term, on disks of a majority.                 *)
 CommitsAreDurable ==
     \A m \in Members : Commits(m) =>
-        \E v \in Witnesses(now[m].commit, LeaderTerm(m)) : \E c \in InForce :
+        \E v \in Witnesses(now[m].commit, now[m].term) : \E c \in InForce :
             Decides(HoldersOf(now[v].log, now[m].commit), c)
 (* LearnCommit: nobody goes further than some leader has gone.             *)
 FollowersFollow == \A m \in Members : now[m].alive => now[m].commit <= Len(agreed)

@@ -181,6 +181,7 @@ class Member:
             if entry.kind is EntryKind.CONFIGURATION:
                 self.configurations.append((entry.index, Configuration.decode(entry.payload)))
                 self._use_newest_configuration()
+        self.save_term_first()
         self.effects.append(Append(entries=tuple(entries), epoch=self.epoch))
 
     def recover_log(self, entries: tuple[Entry, ...], configuration: Configuration | None) -> None:
@@ -242,6 +243,11 @@ class Member:
             self.effects.pop()
         self.hard_state_in_flight = True
         self.effects.append(Append(hard_state=self.hard_state, epoch=self.epoch))
+
+    def save_term_first(self) -> None:
+        """Where storage refused the term, have it stored now: entries of a term must not get to disk before it."""
+        if self.saved != self.hard_state and not self.hard_state_in_flight:
+            self.save_hard_state()
 
     def commit(self, index: int) -> None:
         """Everything up to ``index`` is agreed on."""

@@ -200,8 +200,7 @@ class RaftServer(Member):
 
     def _tick(self, event: Tick) -> None:
         self.now_ms = max(self.now_ms, event.now_ms)
-        if self.saved != self.hard_state and not self.hard_state_in_flight:
-            self.save_hard_state()
+        self.save_term_first()
         transfer.tick(self)
         if self.role is not Role.LEADER:
             if self.role is not Role.RECOVERING:

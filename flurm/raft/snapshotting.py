@@ -83,7 +83,8 @@ def _take(me: Member, message: InstallSnapshot) -> None:
     if message.offset != receiving.stored:
         _answer(me, receiving.index, receiving.stored)
         return
-    if message.done and me.storage_is_busy():
+    me.save_term_first()
+    if message.done and (me.storage_is_busy() or me.saved.term < me.term):
         return
     receiving.storing, receiving.installing = True, message.done
     piece = (message.index, message.index_term, message.configuration, message.offset, message.data, message.done)

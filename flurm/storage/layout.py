@@ -116,9 +116,9 @@ class Store:
             configuration=self.snapshot.configuration if self.snapshot else None,
         )
 
-    def writer(self, notify: Notify) -> LogWriter:
-        """A log writer over this store, not yet started."""
-        return LogWriter(self.segments, self.hard_state, notify, self._incoming, self.blobs.sync)
+    def writer(self, notify: Notify, refused_epoch: int = -1) -> LogWriter:
+        """A log writer over this store, not yet started; it drops what is of ``refused_epoch`` or before."""
+        return LogWriter(self.segments, self.hard_state, notify, self._incoming, self.blobs.sync, refused_epoch)
 
     def take_snapshot(
         self,

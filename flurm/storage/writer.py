@@ -68,7 +68,8 @@ class LogWriter:
     """Owns ``segments`` and ``hard_state`` from ``start`` to ``stop``; ``notify`` is called in the writer's thread.
 
     ``notify`` must not block and not raise: put the event into a mailbox. ``incoming`` takes pieces of snapshots;
-    ``sync_blobs`` makes durable what else only a log would bring back, before that log goes.
+    ``sync_blobs`` makes durable what else only a log would bring back, before that log goes. ``refused_epoch`` is what
+    the writer before this one had refused: its owner may not have heard of that yet.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class LogWriter:
         notify: Notify,
         incoming: Incoming | None = None,
         sync_blobs: Callable[[], None] = lambda: None,
+        refused_epoch: int = -1,
     ) -> None:
         self.counters = Counters()
+        self.refused_epoch = refused_epoch
         self._segments = segments
         self._hard_state = hard_state
         self._notify = notify
@@ -88,7 +91,6 @@ class LogWriter:
         self._queue: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._epoch = 0
         self._crash: Exception | None = None
-        self._refused_epoch = -1
         self._thread = threading.Thread(target=self._run, name="flurm-log-writer", daemon=True)
 
     def start(self) -> None:
@@ -130,7 +132,7 @@ class LogWriter:
                 pass
         except Exception as error:
             log.exception("log writer crashed")
-            self._crash = error
+            self._crash, self.refused_epoch = error, self._epoch
             self._notify(AppendFailed(0, FailureKind.POISONED, f"the log writer crashed: {error!r}", self._epoch))
 
     def _work(self, request: _Request | None) -> bool:
@@ -166,7 +168,7 @@ class LogWriter:
 
     def _write(self, group: list[Append]) -> None:
         self._epoch = group[0].epoch
-        if self._epoch <= self._refused_epoch:
+        if self._epoch <= self.refused_epoch:
             return
         entries = [entry for append in group for entry in append.entries]
         try:
@@ -185,7 +187,7 @@ class LogWriter:
         return hard_state
 
     def _refuse(self, error: StorageError) -> None:
-        self._refused_epoch = self._epoch
+        self.refused_epoch = self._epoch
         self.counters.failures += 1
         kind = _failure_kind(error)
         log.error("append refused", reason=str(error), kind=kind.value, last_index=self._segments.last_index)

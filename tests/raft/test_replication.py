@@ -148,6 +148,15 @@ def test_a_follower_whose_disk_refuses_forgets_the_entries_and_says_nothing_unti
     assert reply == AppendReply("a", 2, False, 1, 1)
 
 
+def test_a_term_that_found_no_room_goes_to_disk_before_the_entries_of_that_term():
+    server = follower(entry(1, 1), term=1)
+    server.handle(Received(AppendEntries("b", 2, 1, 1)))
+    server.handle(AppendFailed(1, FailureKind.FULL, "no space"))
+    effects = server.handle(Received(AppendEntries("b", 2, 1, 1, (entry(2, 2),))))
+    appends = [effect for effect in effects if isinstance(effect, Append)]
+    assert appends == [Append(hard_state=HardState(2), epoch=1), Append((entry(2, 2),), epoch=1)]
+
+
 def test_entries_that_were_to_be_replaced_and_still_are_on_disk_do_not_come_back():
     server = follower(entry(1, 1), entry(2, 1, b"old"), entry(3, 1, b"old"))
     server.handle(Received(AppendEntries("b", 2, 1, 1, (entry(2, 2, b"new"),))))

@@ -1,7 +1,7 @@
 """What the log forgets, and how a member that needs it gets a snapshot instead, told as conversations."""
 
 from flurm.raft.effects import Append, Restore, Send, SendChunk, StoreChunk, TakeSnapshot
-from flurm.raft.events import ChangeMembership, ChunkFailed, ChunkStored, Received, Recovered, SnapshotStored, Tick
+from flurm.raft.events import Appended, ChangeMembership, ChunkFailed, ChunkStored, Received, Recovered, SnapshotStored, Tick
 from flurm.raft.limits import Limits
 from flurm.raft.messages import AppendEntries, InstallSnapshot, SnapshotReply
 from flurm.raft.records import Configuration, Entry, EntryKind, HardState
@@ -211,3 +211,10 @@ def test_what_follows_a_snapshot_that_is_being_sent_is_not_forgotten():
     cluster.release("c")
     cluster.run(1_000)
     assert cluster.hosts["c"].commands == cluster.hosts["a"].commands
+
+
+def test_a_snapshot_takes_the_place_of_the_log_only_when_its_term_is_on_disk():
+    server = follower(term=1)
+    assert stores(server.handle(piece(0, b"all", done=True))) == []
+    server.handle(Appended(0, 0, HardState(2)))
+    assert stores(server.handle(piece(0, b"all", done=True))) == [(0, b"all", True)]

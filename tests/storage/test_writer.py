@@ -41,7 +41,8 @@ class Rig:
         self.device = GatedDevice()
         self.log = SegmentLog(directory, device=self.device, **options)
         self.said = queue.Queue()
-        self.writer = LogWriter(self.log, HardStateFile(directory / "hard_state"), self.said.put)
+        self.hard_state = HardStateFile(directory / "hard_state")
+        self.writer = LogWriter(self.log, self.hard_state, self.said.put)
         self.writer.start()
 
     def hear(self):
@@ -99,6 +100,19 @@ def test_after_a_refusal_the_rest_of_its_epoch_is_dropped_and_the_next_epoch_is_
     rig.writer.submit(Append(tuple(entries(2, 2)), epoch=1))
     assert rig.hear() == Appended(2, 1, None, 1)
     assert content(rig.log) == entries(1, 2)
+
+
+def test_a_writer_knows_what_the_one_before_it_has_refused(rig):
+    rig.device.room = 0
+    rig.writer.submit(Append(hard_state=HardState(1), entries=tuple(entries(1, 1))))
+    assert rig.hear().kind is FailureKind.FULL
+    rig.writer.stop()
+    rig.device.room = None
+    rig.writer = LogWriter(rig.log, rig.hard_state, rig.said.put, refused_epoch=rig.writer.refused_epoch)
+    rig.writer.start()
+    rig.writer.submit(Append(tuple(entries(2, 2))))
+    rig.writer.submit(Append(tuple(entries(1, 1)), epoch=1))
+    assert rig.hear() == Appended(1, 1, None, 1)
 
 
 def test_a_failed_sync_is_reported_as_poison(rig):

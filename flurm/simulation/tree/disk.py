@@ -238,8 +238,8 @@ class SimStore(Store):
         self.use = SimMutex(disk.scheduler)  # type: ignore[assignment]
         self.hard_state = SimHardState(directory / "raft" / "hard_state", disk)
 
-    def writer(self, notify: Notify) -> LogWriter:
-        return SimWriter(self, self.segments, self.hard_state, notify, self._incoming, self.blobs.sync)
+    def writer(self, notify: Notify, refused_epoch: int = -1) -> LogWriter:
+        return SimWriter(self, self.segments, self.hard_state, notify, self._incoming, self.blobs.sync, refused_epoch)
 
     def take_snapshot(
         self,
