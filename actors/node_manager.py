@@ -192,6 +192,8 @@ class NodeManager(GenServer):
         for name, node in cluster.nodes.items():
             if _is_watched(node):
                 self._send(agent.Task(kind, name), state)
+            if node.lost and node.is_up:
+                self._carry(tuple(TerminateJob(job_id, (name,)) for job_id in node.lost), state)
         for job_id in cluster.active:
             job = cluster.jobs[job_id]
             if job.completing:

@@ -99,7 +99,7 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
         case Kind.TERMINATE:
             if job is None or job.completing >> node.index & 1:
                 return True
-            return job.id not in node.jobs and (not again or node.state is NodeState.DOWN)
+            return job.id not in node.jobs and (not again or node.state is NodeState.DOWN or job.id in node.lost)
         case Kind.SIGNAL:
             return job is not None and job.state in (JobState.RUNNING, JobState.SUSPENDED)
     return True

@@ -145,7 +145,7 @@ class Steps(GenServer):
         if spec.key in state.over:
             log.info("launch of a job that is over here", job=spec.job_id)
             return 0
-        if request.allocated_s < state.revoked.get(spec.job_id, 0):
+        if request.allocated_s <= state.revoked.get(spec.job_id, 0):
             return Errno.ESLURMD_CREDENTIAL_REVOKED
         try:
             fresh = state.launcher.launch(spec)

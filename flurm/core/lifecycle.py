@@ -249,13 +249,17 @@ def _waiting_again(cluster: Cluster, job: Job, now_s: int, *, reason: Reason, ho
 def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
     """One node is clean of the job; when the last one is, the job no longer is COMPLETING.
 
-    A node that is down says so of jobs that it lost: it is asked to register again, and may then be up.
+    A node that was down says so of jobs that it lost, and may then get others; one that still is down is asked to
+    register again, and may then be up.
     """
     node = cluster.nodes.get(command.node)
     job = cluster.jobs.get(command.job_id)
+    if node is not None and command.job_id in node.lost:
+        node = node.with_(lost=tuple(job_id for job_id in node.lost if job_id != command.job_id))
+        cluster = put_node(cluster, node)
     if node is None or job is None or not job.completing >> node.index & 1:
         came_back = node is not None and node.state is NodeState.DOWN
-        return Outcome(cluster, effects=(PingNodes((command.node,)),) if came_back else ())
+        return Outcome(cluster, effects=(PingNodes((command.node,)),) if came_back else (ScheduleSoon(),))
     if command.return_code:
         cluster = _drain(cluster, node.name, "Epilog error", command.now_s)
         node = cluster.nodes[node.name]

@@ -15,6 +15,8 @@ To change what `apply` does:
 4. a version may be taken out, with its rules, when no cluster is supposed to come from it any more: `VERSIONS` then
    begins with a later one, and older clusters are refused.
 
+There has been no release yet: until the first one, all of this is version 1.
+
 What does not touch `apply` (the scheduler, the wire, everything in actors) needs no version: there the leader decides.
 """
 

@@ -90,7 +90,7 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
             cluster = outcome.cluster
             effects.extend(outcome.effects)
     held = set(node.jobs)
-    for job_id in known - held:
+    for job_id in sorted((known | set(node.lost)) - held):
         effects.append(TerminateJob(job_id, (node.name,)))
     return cluster, tuple(effects)
 
@@ -155,8 +155,8 @@ def set_down(
 
 
 def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Outcome:
-    """Do not wait for a dead node to say that it is clean of the job."""
-    cluster = vacate(cluster, job, node, now_s)
+    """Have the job wait no longer for a dead node to be clean of it; the node does, before it is used again."""
+    cluster = vacate(cluster, job, node.with_(lost=(*node.lost, job.id)), now_s)
     completing = job.completing & ~(1 << node.index)
     job = job.with_(completing=completing)
     if not completing:

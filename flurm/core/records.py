@@ -330,6 +330,9 @@ class Node(Record, frozen=True):
     completing_jobs: tuple[int, ...] = ()
     exclusive_job: int = 0
     """Id of the job that holds the whole node; 0: none."""
+    lost: tuple[int, ...] = ()
+    """Jobs that were taken from it when it was set down. A launch of one may still be on its way there, so nothing
+    starts on the node until it has said of each that it is gone, and will take no older launch of it."""
 
     @property
     def cores(self) -> int:
@@ -345,7 +348,7 @@ class Node(Record, frozen=True):
     @property
     def is_schedulable(self) -> bool:
         """Whether new jobs may start on it."""
-        return self.is_up and not self.flags & NodeFlag.DRAIN
+        return self.is_up and not self.flags & NodeFlag.DRAIN and not self.lost
 
     @property
     def shown_state(self) -> NodeState:

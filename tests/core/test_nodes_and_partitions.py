@@ -53,6 +53,17 @@ def test_a_silent_node_is_marked_first_and_down_when_it_lasts():
     assert world.up("n1")
 
 
+def test_nothing_starts_on_a_node_that_is_back_until_a_launch_of_before_can_no_longer_arrive_there():
+    world = World(nodes=1)
+    job_id = world.start()
+    world.do(c.NodesMissing(now_s=1090, names=("n1",), down=True))
+    world.register("n1")
+    assert world.up("n1") and TerminateJob(job_id, ("n1",)) in world.effects
+    assert world.schedule() == []
+    world.do(c.EpilogDone(now_s=1091, job_id=job_id, node="n1"))
+    assert world.schedule() == [job_id]
+
+
 def test_a_node_that_comes_back_with_a_job_it_lost_stays_down_until_it_is_clean_of_it():
     world = World(nodes=1)
     job_id = world.start()

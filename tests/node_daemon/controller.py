@@ -170,9 +170,9 @@ def launch(
     return BatchLaunch(**(given | changes))
 
 
-def kill(job_id: int, state: int = JobState.CANCELLED) -> KillJob:
-    """A termination as a controller makes it."""
-    return KillJob(step_id=whole(job_id), time=int(time.time()), nodes="n1", job_state=state)
+def kill(job_id: int, state: int = JobState.CANCELLED, ago_s: int = 0) -> KillJob:
+    """A termination as a controller makes it, decided so long ago."""
+    return KillJob(step_id=whole(job_id), time=int(time.time()) - ago_s, nodes="n1", job_state=state)
 
 
 def whole(job_id: int, step_id: int = NO_VAL) -> StepId:

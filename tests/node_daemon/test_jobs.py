@@ -63,9 +63,15 @@ def test_a_launch_that_arrives_twice_runs_once(cluster):
 def test_a_requeued_job_runs_again(cluster):
     cluster.launch(7, "exit 1")
     assert cluster.ended(7).job_rc == 1 << 8
-    cluster.node.code(MessageType.REQUEST_TERMINATE_JOB, kill(7))
+    cluster.node.code(MessageType.REQUEST_TERMINATE_JOB, kill(7, ago_s=1))
     assert cluster.launch(7, "exit 2", restarts=1) == 0
     assert cluster.ended(7).job_rc == 2 << 8
+
+
+def test_a_launch_that_is_not_younger_than_the_end_of_the_job_is_refused(cluster):
+    cluster.node.code(MessageType.REQUEST_TERMINATE_JOB, kill(7, ago_s=-60))
+    assert cluster.launch(7, "echo ran > proof") == Errno.ESLURMD_CREDENTIAL_REVOKED
+    assert not (cluster.work / "proof").exists()
 
 
 def test_a_job_that_is_over_is_said_to_be_gone(cluster):

@@ -1,7 +1,16 @@
 """What the log forgets, and how a member that needs it gets a snapshot instead, told as conversations."""
 
 from flurm.raft.effects import Append, Restore, Send, SendChunk, StoreChunk, TakeSnapshot
-from flurm.raft.events import Appended, ChangeMembership, ChunkFailed, ChunkStored, Received, Recovered, SnapshotStored, Tick
+from flurm.raft.events import (
+    Appended,
+    ChangeMembership,
+    ChunkFailed,
+    ChunkStored,
+    Received,
+    Recovered,
+    SnapshotStored,
+    Tick,
+)
 from flurm.raft.limits import Limits
 from flurm.raft.messages import AppendEntries, InstallSnapshot, SnapshotReply
 from flurm.raft.records import Configuration, Entry, EntryKind, HardState

@@ -143,7 +143,7 @@ class SimNode:
         key = (record.job_id, record.restart_cnt)
         if key in self._over:
             return 0
-        if record.cred.credential.ctime < self._revoked.get(record.job_id, 0):
+        if record.cred.credential.ctime <= self._revoked.get(record.job_id, 0):
             return Errno.ESLURMD_CREDENTIAL_REVOKED
         job = self.jobs.setdefault(record.job_id, Job({}, {}, set()))
         if key in job.running or key in job.unacknowledged or key in job.acknowledged:
