@@ -26,13 +26,14 @@ CONSTANTS
 VARIABLES
     job,        \* Jobs -> record: state, completing, alloc, host, launch, restarts, held, exit
     used,       \* Nodes -> jobs that hold it
-    up,         \* Nodes -> TRUE while the cluster believes it to be in service
+    up,         \* Nodes -> TRUE while the cluster counts on it: in service, and clean of what it lost
+    flying,     \* launches on their way to a node: <<job, restarts, node>>
     procs,      \* processes that run: <<job, restarts, node>>
     ends,       \* ended, not yet acknowledged: <<job, restarts, node, exit>>
     seen,       \* launches that a node has taken or refused for ever: <<job, restarts>>
     misjudged,  \* TRUE once a job has been given the exit status of an earlier run
     faults
-vars == <<job, used, up, procs, ends, seen, misjudged, faults>>
+vars == <<job, used, up, flying, procs, ends, seen, misjudged, faults>>
 
 Finished == {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE",
              "OUT_OF_MEMORY"}
@@ -73,7 +74,7 @@ Init ==
                               launch |-> "none", restarts |-> 0, held |-> FALSE, exit |-> "none"]]
     /\ used = [n \in Nodes |-> {}]
     /\ up = [n \in Nodes |-> TRUE]
-    /\ procs = {} /\ ends = {} /\ seen = {} /\ misjudged = FALSE /\ faults = 0
+    /\ flying = {} /\ procs = {} /\ ends = {} /\ seen = {} /\ misjudged = FALSE /\ faults = 0
 
 Record(j, r) == job' = [job EXCEPT ![j] = r]
 
@@ -100,7 +101,7 @@ Start(j, S) ==
     /\ Record(j, [job[j] EXCEPT !.state = After(@, "start"), !.alloc = S, !.host = host, !.launch = "wanted",
                                 !.exit = "none"])
     /\ used' = [n \in Nodes |-> IF n \in S THEN used[n] \cup {j} ELSE used[n]]
-    /\ UNCHANGED <<up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<up, flying, procs, ends, seen, misjudged, faults>>
 
 (* KillJob, ExpireJobs and what an administrator does to a job.             *)
 Order(j, event) ==
@@ -108,27 +109,35 @@ Order(j, event) ==
     /\ IF job[j].state \in Holding /\ event \notin {"suspend", "resume"}
        THEN Record(j, Ended(job[j], event))
        ELSE Record(j, [job[j] EXCEPT !.state = After(@, event)])
-    /\ UNCHANGED <<used, up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, ends, seen, misjudged, faults>>
 
 Requeue(j, hold) ==
     /\ MayRestart(j)
     /\ job[j].completing = {} /\ job[j].state # "PENDING"
     /\ Record(j, Again(job[j], hold))
-    /\ UNCHANGED <<used, up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, ends, seen, misjudged, faults>>
 
 Release(j) ==
     /\ job[j].held
     /\ Record(j, [job[j] EXCEPT !.held = FALSE])
-    /\ UNCHANGED <<used, up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, ends, seen, misjudged, faults>>
 
-(* LaunchBatch reaches the batch host, as often as it may.                  *)
+(* LaunchBatch is sent to the batch host, as often as it may; ...           *)
 Launch(j) ==
-    LET r == job[j].restarts IN
+    LET launch == <<j, job[j].restarts, job[j].host>> IN
     /\ job[j].launch = "wanted" /\ job[j].state = "RUNNING"
     /\ up[job[j].host]
-    /\ <<j, r>> \notin seen
-    /\ seen' = seen \cup {<<j, r>>}
-    /\ procs' = procs \cup {<<j, r, job[j].host>>}
+    /\ <<j, job[j].restarts>> \notin seen /\ launch \notin flying
+    /\ flying' = flying \cup {launch}
+    /\ UNCHANGED <<job, used, up, procs, ends, seen, misjudged, faults>>
+
+(* ... and reaches it at any later time, whatever the cluster thinks of the *)
+(* node by then.                                                           *)
+Arrive(l) ==
+    LET run == <<l[1], l[2]>> IN
+    /\ flying' = flying \ {l}
+    /\ seen' = seen \cup {run}
+    /\ procs' = IF run \in seen THEN procs ELSE procs \cup {l}
     /\ UNCHANGED <<job, used, up, ends, misjudged, faults>>
 
 (* LaunchDone: the host has the script, ...                                *)
@@ -136,7 +145,7 @@ LaunchDone(j) ==
     /\ job[j].launch = "wanted" /\ job[j].state = "RUNNING"
     /\ <<j, job[j].restarts>> \in seen
     /\ Record(j, [job[j] EXCEPT !.launch = "sent"])
-    /\ UNCHANGED <<used, up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, ends, seen, misjudged, faults>>
 
 (* ... or would not take it.                                               *)
 LaunchRefused(j) ==
@@ -147,13 +156,13 @@ LaunchRefused(j) ==
     /\ <<j, r>> \notin seen
     /\ seen' = seen \cup {<<j, r>>}
     /\ Record(j, Again(job[j], FALSE))
-    /\ UNCHANGED <<used, up, procs, ends, misjudged, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, ends, misjudged, faults>>
 
 (* On the node: the script ends by itself.                                 *)
 ScriptEnds(p, exit) ==
     /\ procs' = procs \ {p}
     /\ ends' = ends \cup {<<p[1], p[2], p[3], exit>>}
-    /\ UNCHANGED <<job, used, up, seen, misjudged, faults>>
+    /\ UNCHANGED <<job, used, up, flying, seen, misjudged, faults>>
 
 (* BatchEnded: the report says no more than job and node.                  *)
 Verdict(exit) == CASE exit = "zero" -> "succeed" [] exit = "oom" -> "run out of memory" [] OTHER -> "fail"
@@ -170,17 +179,19 @@ BatchEnded(e) ==
             /\ IF r.completing # {} /\ r.state \in Outside /\ r.exit = "none" /\ r.host = e[3]
                THEN Record(j, [r EXCEPT !.exit = e[4]])
                ELSE UNCHANGED job
-    /\ UNCHANGED <<used, up, procs, seen, faults>>
+    /\ UNCHANGED <<used, up, flying, procs, seen, faults>>
 
-(* TerminateJob reaches a node of a job that is ending.                    *)
+(* TerminateJob reaches a node of a job that is ending, which then takes no *)
+(* older launch of the job.                                                *)
 Here(j, n) == {p \in procs : p[1] = j /\ p[3] = n}
+Over(j) == {<<j, r>> : r \in 0..job[j].restarts - (IF job[j].state = "PENDING" THEN 1 ELSE 0)}
 Terminate(j, n) ==
     /\ n \in job[j].completing /\ up[n]
-    /\ Here(j, n) # {} \/ <<j, 0>> \notin seen
+    /\ Here(j, n) # {} \/ ~(Over(j) \subseteq seen)
     /\ procs' = procs \ Here(j, n)
     /\ ends' = ends \cup {<<j, p[2], n, "signal">> : p \in Here(j, n)}
-    /\ seen' = seen \cup {<<j, r>> : r \in 0..job[j].restarts - (IF job[j].state = "PENDING" THEN 1 ELSE 0)}
-    /\ UNCHANGED <<job, used, up, misjudged, faults>>
+    /\ seen' = seen \cup Over(j)
+    /\ UNCHANGED <<job, used, up, flying, misjudged, faults>>
 
 (* vacate: the node is the job's no more.                                  *)
 Left(j, n) ==
@@ -193,10 +204,10 @@ Unreported(j, n) == {e \in ends : e[1] = j /\ e[3] = n}
 (* of the job (actors/node_daemon/reporter.py keeps them in order).        *)
 EpilogDone(j, n) ==
     /\ n \in job[j].completing /\ up[n]
-    /\ Here(j, n) = {} \/ Bug = "clean while it runs"
+    /\ (Here(j, n) = {} /\ Over(j) \subseteq seen) \/ Bug = "clean while it runs"
     /\ Unreported(j, n) = {} \/ Bug = "epilog overtakes the end"
     /\ Left(j, n)
-    /\ UNCHANGED <<up, procs, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<up, flying, procs, ends, seen, misjudged, faults>>
 
 (* NodesMissing(down): the cluster gives the node up, with all it held.     *)
 Lost(j, n) ==
@@ -211,26 +222,29 @@ NodeDown(n) ==
     /\ up' = [up EXCEPT ![n] = FALSE]
     /\ job' = [j \in Jobs |-> IF j \in used[n] THEN Lost(j, n) ELSE job[j]]
     /\ used' = [used EXCEPT ![n] = {}]
-    /\ UNCHANGED <<procs, ends, seen, misjudged>>
+    /\ UNCHANGED <<flying, procs, ends, seen, misjudged>>
 
 (* A node that is down loses its processes, or is told to end them.        *)
 ProcessesGone(n) ==
     /\ ~up[n]
     /\ \E p \in procs : p[3] = n
     /\ procs' = {p \in procs : p[3] # n}
-    /\ UNCHANGED <<job, used, up, ends, seen, misjudged, faults>>
+    /\ UNCHANGED <<job, used, up, flying, ends, seen, misjudged, faults>>
 
-(* RegisterNode: a node that was down is back once it is clean; what it    *)
-(* still would report is of jobs that it no longer has.                    *)
+(* RegisterNode, and EpilogDone of each job it lost: a node that was down   *)
+(* is back once it is clean, and takes no launch that is still under way;  *)
+(* what it still would report is of jobs that it no longer has.            *)
 NodeBack(n) ==
     /\ ~up[n]
     /\ (\A p \in procs : p[3] # n) \/ Bug = "back with old processes"
     /\ up' = [up EXCEPT ![n] = TRUE]
     /\ ends' = {e \in ends : e[3] # n}
-    /\ UNCHANGED <<job, used, procs, seen, misjudged, faults>>
+    /\ seen' = IF Bug = "back before a launch arrives" THEN seen
+                ELSE seen \cup {<<l[1], l[2]>> : l \in {l \in flying : l[3] = n}}
+    /\ UNCHANGED <<job, used, flying, procs, misjudged, faults>>
 
 -----------------------------------------------------------------------------
-Carried(j) == Launch(j) \/ LaunchDone(j) \/ \E n \in Nodes : Terminate(j, n) \/ EpilogDone(j, n)
+Carried(j) == Launch(j) \/ LaunchDone(j) \/ (\E l \in flying : l[1] = j /\ Arrive(l)) \/ \E n \in Nodes : Terminate(j, n) \/ EpilogDone(j, n)
 Reported == \E e \in ends : BatchEnded(e)
 ByNodes(n) == ProcessesGone(n) \/ NodeBack(n)
 ByScript(p) == \E exit \in {"zero", "one", "oom"} : ScriptEnds(p, exit)

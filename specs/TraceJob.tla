@@ -30,7 +30,7 @@ vars == <<trace, step, before, now, used, up, procs, launched, twice>>
 AllJobs == 1..MostJobs
 L == INSTANCE JobLifeCycle WITH
     Jobs <- AllJobs, Nodes <- NodeNames, Wide <- {}, Requeueable <- {}, MaxRestarts <- 1000, MaxFaults <- 0,
-    Bug <- "", job <- now, ends <- {}, seen <- launched, misjudged <- FALSE, faults <- 0
+    Bug <- "", job <- now, flying <- {}, ends <- {}, seen <- launched, misjudged <- FALSE, faults <- 0
 
 Fresh == [state |-> "PENDING", completing |-> {}, alloc |-> {}, host |-> "none", launch |-> "none", restarts |-> 0,
           held |-> FALSE, exit |-> "none"]

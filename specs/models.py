@@ -212,6 +212,7 @@ MUTANTS = (
     _mutant(_JOB, "clean while it runs", "NothingRunsUnknown"),
     _mutant(_JOB, "epilog overtakes the end", "JudgedByItsOwnEnd"),
     _mutant(_JOB, "back with old processes", "NothingRunsUnknown"),
+    _mutant(_JOB, "back before a launch arrives", "NothingRunsUnknown"),
     _mutant(_PLAN, "apply without a second look", "NeverOverAllocated"),
     _mutant(_PLAN, "start what already runs", "NeverStartedTwice"),
     _mutant(_STARVING, "no promise", "NobodyStarves"),

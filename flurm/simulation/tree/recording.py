@@ -94,4 +94,5 @@ def _exit(job: Job) -> str | None:
 
 
 def _node(node: Node) -> dict[str, Any]:
-    return {"up": node.state not in (NodeState.DOWN, NodeState.UNKNOWN), "used": list(node.jobs)}
+    counted_on = node.state not in (NodeState.DOWN, NodeState.UNKNOWN) and not node.lost
+    return {"up": counted_on, "used": list(node.jobs)}
