@@ -49,6 +49,7 @@ from flurm.console.log_levels import LEVELS
 from flurm.core import machine
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
+from flurm.leaving import leave
 from flurm.otp import Behaviour, System
 from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
@@ -61,8 +62,6 @@ from protocol.auth import Signer
 
 READY_TIMEOUT_S = 60.0
 NODE_GRACE_S = 5.0
-REPLY_GRACE_S = 0.2
-"""Who asked for the shutdown shall read the answer before the socket closes."""
 
 log = structlog.get_logger(__name__)
 
@@ -203,6 +202,7 @@ class Application:
                 max_connections=make_room(config.max_connections),
                 max_memory=config.max_request_memory,
                 idle_s=config.connection_timeout,
+                waits=len(config.controllers) < 2,
             )
         except OSError as error:
             where = f"{config.slurmctld_host}:{config.slurmctld_port}"
@@ -274,13 +274,15 @@ class Application:
         self.request_stop(reason)
 
     def stop(self) -> None:
-        """Stop the tree in reverse order, then let go of everything. Running jobs go on."""
+        """Leave service, stop the tree in reverse order, then let go of everything. Running jobs go on."""
         self._stop.set()
         if self._node is not None and self._node.poll() is None:
             self._node.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._node.wait(NODE_GRACE_S)
         if self.system is not None:
+            if self.listener.is_open and self.system.whereis("flurm_sup") is not None:
+                leave(self.config, self.system.env["members"], self.listener)
             self.system.stop()
         if self.peering is not None:
             self.peering.close()
@@ -327,8 +329,6 @@ class Application:
         assert self.system is not None
         if control.arguments.get("nodes"):
             agent.shut_down(self.system.terms["cluster"], self.system.env)
-        else:
-            time.sleep(REPLY_GRACE_S)
         self.request_stop(f"shutdown by uid {control.user_id}")
 
     def reconfigure(self) -> Reply:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import structlog
 
 from actors.leadership import is_in_charge, leader_of
 from actors.net.peers import PeerError, Peers
@@ -26,6 +27,8 @@ CALL = "consensus"
 PATIENCE_S = 30.0
 ELECTION_S = 5.0
 POLL_S = 0.02
+
+log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
@@ -69,6 +72,24 @@ class Members:
     def transfer(self, to: str | None = None) -> str:
         """Hand leadership over, and return who leads then. Raises Refused, OtpError."""
         return self._carry_out(Wish("transfer", to)).leader or "nobody"
+
+    def hand_over(self, patience_s: float) -> str | None:
+        """Where this controller leads, have the follower lead that has most of the log; returns who leads then.
+
+        None where it does not lead, is the only one, or nobody took over: raises nothing, and is over in `patience_s`.
+        """
+        if leader_of(self._system.terms) != self._member or self._peers is None:
+            return None
+        try:
+            answer = self._system.call(CONSENSUS, TransferLeadership(), patience_s)
+        except OtpError as error:
+            log.warning("leadership not handed over", reason=str(error))
+            return None
+        if isinstance(answer, TransferEnded) and answer.leader not in (None, self._member):
+            return answer.leader
+        why = answer.detail if isinstance(answer, Reject) else "nobody took over in time"
+        log.warning("leadership not handed over", reason=why)
+        return None
 
     def add(self, member: str, address: str) -> str:
         """Take a member in and return it: first it catches up, then it votes. Raises Refused, OtpError."""
