@@ -6,6 +6,7 @@ there is asked over the peers' wire.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -102,12 +103,20 @@ class Members:
         return member
 
     def take_over(self) -> str:
-        """Have this controller lead, whoever leads now; returns who does then. Raises Refused."""
-        if not is_in_charge(self._system.terms):
+        """Have this controller lead, whoever leads now; returns who does then. Raises Refused.
+
+        With leases a leader that works is asked to hand over: nothing else takes its lease from it.
+        """
+        terms = self._system.terms
+        leases = self._system.env["config"].raft_clock_drift_bound is not None
+        if not is_in_charge(terms):
             self._system.cast(CONSENSUS, Campaign())
-            deadline_s = time.monotonic() + ELECTION_S
-            while not is_in_charge(self._system.terms) and time.monotonic() < deadline_s:
-                time.sleep(POLL_S)
+        deadline_s = time.monotonic() + ELECTION_S
+        while not is_in_charge(terms) and time.monotonic() < deadline_s:
+            if leases and leader_of(terms) not in (None, self._member):
+                with contextlib.suppress(Refused):
+                    self.transfer(self._member)
+            time.sleep(POLL_S)
         if not is_in_charge(self._system.terms):
             raise Refused(
                 f"the others did not elect this controller; {leader_of(self._system.terms) or 'nobody'} leads"

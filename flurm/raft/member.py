@@ -15,6 +15,7 @@ Two rules about storage hold everywhere:
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -135,6 +136,8 @@ class Member:
         self.ballot: Ballot | None = None
         self.election_due_ms: int | None = None
         self.heard_ms: int | None = None
+        self.recovered_ms: int | None = None
+        """The first tick after it recovered."""
         self.longest_silence_ms = 0
         """Between two messages of the leader that is followed now: how late its heartbeats have been."""
         self.state_lags = False
@@ -144,6 +147,10 @@ class Member:
         self.following = Following(0)
         self.progress: dict[str, Progress] = {}
         self.round = 0
+        self.rounds_sent: deque[tuple[int, int]] = deque()
+        """Heartbeats of this term and when they were sent, as long as a lease may rest on them."""
+        self.handed_over_in = 0
+        """The newest term in which this member, leading, has told another one to take over."""
         self.sent_index = 0
         """The last entry of this term that anybody else may have seen."""
         self.heartbeat_due_ms = 0
@@ -181,7 +188,15 @@ class Member:
             if entry.kind is EntryKind.CONFIGURATION:
                 self.configurations.append((entry.index, Configuration.decode(entry.payload)))
                 self._use_newest_configuration()
-        self.effects.append(Append(entries=tuple(entries), epoch=self.epoch))
+        self.effects.append(Append(tuple(entries), self._unsaved_hard_state(), self.epoch))
+
+    def _unsaved_hard_state(self) -> HardState | None:
+        """Term and vote where storage has refused them and is not being asked again: no entry of a term may be on disk
+        before the term is."""
+        if self.saved == self.hard_state or self.hard_state_in_flight:
+            return None
+        self.hard_state_in_flight = True
+        return self.hard_state
 
     def recover_log(self, entries: tuple[Entry, ...], configuration: Configuration | None) -> None:
         """Take over what storage holds after the snapshot, in which ``configuration`` held."""

@@ -67,6 +67,7 @@ def advance(me: Member) -> None:
         progress = me.progress.get(transfer.target)
         if not transfer.told and progress is not None and progress.match_index == me.log.last_index:
             transfer.told = True
+            me.handed_over_in = me.term
             me.send(transfer.target, TimeoutNow(me.member, me.term))
     elif me.leader is not None:
         _end(me, transfer)

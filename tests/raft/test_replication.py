@@ -286,3 +286,14 @@ def test_a_machine_version_is_carried_like_a_command():
     cluster.tell("a", Propose(b"2", "t", EntryKind.MACHINE_VERSION))
     cluster.run(100)
     assert cluster.hosts["c"].applied[-1] == Entry(2, 1, EntryKind.MACHINE_VERSION, b"2")
+
+
+def test_no_entry_of_a_term_is_stored_before_the_term_whatever_storage_refused_meanwhile():
+    server = RaftServer("b", Configuration(("a", "b", "c")))
+    server.handle(Recovered())
+    term = HardState(3)
+    assert Append(hard_state=term) in server.handle(Received(AppendEntries("a", 3, 0, 0)))
+    server.handle(AppendFailed(0, FailureKind.FULL, "no space"))
+    entry = Entry(1, 3, EntryKind.COMMAND, b"x")
+    assert server.handle(Received(AppendEntries("a", 3, 0, 0, (entry,)))) == (Append((entry,), term, epoch=1),)
+    assert server.handle(Appended(1, 3, term, epoch=1))[-1].message.index == 1
