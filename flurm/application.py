@@ -32,6 +32,7 @@ from actors.backlog import Overloads
 from actors.net import agent, members
 from actors.net.configurations import Configurations
 from actors.net.descriptors import make_room
+from actors.net.joining.door import JoinDoor, own_files
 from actors.net.listener import Listener
 from actors.net.members import Members
 from actors.net.munge_service import MungeService
@@ -42,7 +43,8 @@ from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, authority_of, load
+from flurm.config import Config, authority_of, load, munge_key_path
+from flurm.config.munge_key import read_key
 from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
@@ -111,6 +113,7 @@ class Application:
         self.store: Store | None = None
         self.munge: MungeService | None = None
         self.peering: Peering | None = None
+        self.join_door: JoinDoor | None = None
 
     @property
     def config(self) -> Config:
@@ -139,6 +142,7 @@ class Application:
         reading = _reading(config)
         ids = (self._user.uid, self._user.gid) if self._user is not None else None
         authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache(), ids=ids)
+        join_key = _join_key(config) if config.join_port else b""
         self.listener = self._listen()
         if isinstance(authority.signer, Signer):
             self.munge = MungeService.of(config, authority.signer.key)
@@ -184,6 +188,8 @@ class Application:
         self.listener.open()
         if self.peering is not None:
             self.peering.watch()
+        if config.join_port:
+            self.join_door = env["join_door"] = self._join_door(join_key)
         if config.embedded_node_name is not None:
             self._start_node()
 
@@ -221,6 +227,15 @@ class Application:
         except OSError as error:
             where = self.config.members()[self.config.member_name]
             raise StartFailed(f"cannot listen for the other controllers on {where}: {error}") from error
+
+    def _join_door(self, key: bytes) -> JoinDoor:
+        """Where nodes get the cluster's key with a token. Raises StartFailed."""
+        config = self.config
+        try:
+            return JoinDoor(config, self.system, files_of(config) or own_files(config), key)
+        except (CertificateError, OSError) as error:
+            where = f"{config.slurmctld_host}:{config.join_port}"
+            raise StartFailed(f"cannot let nodes join on {where} (join_port): {error}") from error
 
     def _configure(self, config: Config, *, keep_changes: bool) -> Reply:
         assert self.system is not None
@@ -284,6 +299,8 @@ class Application:
             if self.listener.is_open and self.system.whereis("flurm_sup") is not None:
                 leave(self.config, self.system.env["members"], self.listener)
             self.system.stop()
+        if self.join_door is not None:
+            self.join_door.close()
         if self.peering is not None:
             self.peering.close()
         if hasattr(self, "listener"):
@@ -383,6 +400,13 @@ def _reading(config: Config) -> configure.Reading:
         return configure.read_from(config)
     except OSError as error:
         raise StartFailed(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _join_key(config: Config) -> bytes:
+    """What nodes that show a token are given. Raises StartFailed, ConfigError."""
+    if config.auth_type != "munge":
+        raise StartFailed(f"join_port: tokens give nodes the MUNGE key, and auth_type is {config.auth_type}")
+    return read_key(munge_key_path(config), "munge_key")
 
 
 def _loader(site_plugins: dict[str, str]) -> Loader:

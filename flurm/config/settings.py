@@ -33,6 +33,7 @@ CLUSTER = (
     Key("slurmctld_port", v.port),
     Key("slurmd_port", v.port, "SlurmdPort"),
     Key("raft_port", v.port),
+    Key("join_port", v.integer(0, 65535)),
     Key("http_host", v.text),
     Key("http_port", v.integer(0, 65535)),
     Key("state_dir", v.text),

@@ -61,6 +61,7 @@ def refusal(tmp_path: Path, text: str) -> str:
         ("raft_snapshot_interval", 10000),
         ("raft_clock_drift_bound", None),
         ("raft_port", 6816),
+        ("join_port", 0),
         ("http_port", 9090),
         ("heartbeat_interval", 30000),
         ("heartbeat_timeout", 90000),
