@@ -24,6 +24,13 @@ log = structlog.get_logger(__name__)
 
 def leave(config: Config, members: Members, listener: Listener) -> None:
     """Stop leading, then stop serving. Raises nothing."""
+    try:
+        _leave(config, members, listener)
+    except Exception:
+        log.exception("not left in order")
+
+
+def _leave(config: Config, members: Members, listener: Listener) -> None:
     successor = members.hand_over(config.raft_election_timeout[1] / 1000 + MARGIN_S)
     if successor is not None:
         log.info("leadership handed over", to=successor)

@@ -31,7 +31,7 @@ from flurm.tls.files import CA, CERTIFICATE, KEY, CertificateError, read_certifi
 from flurm.tls.making import DAY_S
 
 JOB_MANAGER = "flurm_job_manager"
-AT_ONCE = 16
+AT_ONCE = 64
 """Nodes that are served at a time; further ones wait in the backlog."""
 PATIENCE_S = 10.0
 OWN_DAYS = 3650
