@@ -100,9 +100,10 @@ class Consensus(GenServer):
         self._publish(state)
         return Ok(state)
 
-    def _start_writer(self, store: Store) -> LogWriter:
+    def _start_writer(self, store: Store, refused_epoch: int = -1) -> LogWriter:
         target, system = self.pid, self.system
         writer = store.writer(lambda event: system.cast(target, event))
+        writer.refused_epoch = refused_epoch
         writer.start()
         self.system.terms["log_writer"] = writer
         return writer
@@ -273,7 +274,7 @@ class Consensus(GenServer):
             newest = state.store.snapshots.newest().snapshot
             index = newest.index if newest else 0
             entries = tuple(state.store.segments.read(index + 1, state.server.commit_index))
-            state.writer = self._start_writer(state.store)
+            state.writer = self._start_writer(state.store, state.writer.refused_epoch)
         state.asking, state.subscriber = None, sender.pid
         content, configuration = (newest.content, newest.configuration) if newest else (None, None)
         if configuration is None and len(state.first.voters) > 1:

@@ -88,7 +88,9 @@ class LogWriter:
         self._queue: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._epoch = 0
         self._crash: Exception | None = None
-        self._refused_epoch = -1
+        self.refused_epoch = -1
+        """Whatever comes of this epoch or an earlier one follows what was refused. A writer that takes over from
+        another for the same server has to know."""
         self._thread = threading.Thread(target=self._run, name="flurm-log-writer", daemon=True)
 
     def start(self) -> None:
@@ -166,7 +168,7 @@ class LogWriter:
 
     def _write(self, group: list[Append]) -> None:
         self._epoch = group[0].epoch
-        if self._epoch <= self._refused_epoch:
+        if self._epoch <= self.refused_epoch:
             return
         entries = [entry for append in group for entry in append.entries]
         try:
@@ -185,7 +187,7 @@ class LogWriter:
         return hard_state
 
     def _refuse(self, error: StorageError) -> None:
-        self._refused_epoch = self._epoch
+        self.refused_epoch = self._epoch
         self.counters.failures += 1
         kind = _failure_kind(error)
         log.error("append refused", reason=str(error), kind=kind.value, last_index=self._segments.last_index)

@@ -101,6 +101,23 @@ def test_after_a_refusal_the_rest_of_its_epoch_is_dropped_and_the_next_epoch_is_
     assert content(rig.log) == entries(1, 2)
 
 
+def test_a_writer_that_takes_over_drops_the_rest_of_a_refused_epoch_too(rig):
+    """The server had not heard of the refusal when its state manager came back, for whom the writer is made anew."""
+    rig.device.room = 0
+    rig.writer.submit(Append(tuple(entries(1, 2))))
+    assert rig.hear().kind is FailureKind.FULL
+    rig.writer.stop()
+    rig.device.room = None
+    refused = rig.writer.refused_epoch
+    rig.writer = LogWriter(rig.log, rig.writer._hard_state, rig.said.put)
+    rig.writer.refused_epoch = refused
+    rig.writer.start()
+    rig.writer.submit(Append(tuple(entries(3, 3))))
+    rig.writer.submit(Append(tuple(entries(1, 1)), epoch=1))
+    assert rig.hear() == Appended(1, 1, None, 1)
+    assert content(rig.log) == entries(1, 1)
+
+
 def test_a_failed_sync_is_reported_as_poison(rig):
     rig.device.sync = lambda fd: FailingDevice.sync(rig.device, fd)
     rig.device.sync_fails = True
