@@ -1,10 +1,10 @@
 """Consensus: the member of the Raft cluster that this controller is; drives the Raft server and owns the log writer.
 
-Calls    Recover -> Recovered; "status" -> Status; TransferLeadership | ChangeMembership | Read
-             -> TransferEnded | Configuration | ReadReady, or a Reject
+Calls    Recover -> Recovered; "status" -> Status; TransferLeadership | ChangeMembership
+             -> TransferEnded | Configuration, or a Reject
 Casts    Propose(data, token) from managers; Received(message) from the peers' threads; Appended | AppendFailed |
          ChunkStored | ChunkFailed | SnapshotStored from the log writer's thread; SnapshotTaken from the state manager;
-         Campaign
+         Campaign; Read from the job manager
 Effects  Append and StoreChunk go to the log writer, Send and SendChunk to the peers, Commit, Reject and Restore to the
          state manager; who leads is published as the term "leader"
 Errors   a poisoned log crashes the process: its supervisor opens storage anew
@@ -124,7 +124,7 @@ class Consensus(GenServer):
                 return NoReply(state)
             case "status":
                 return Reply(state.server.status(), state)
-            case v.Read() | v.ChangeMembership() | v.TransferLeadership():
+            case v.ChangeMembership() | v.TransferLeadership():
                 self._happen(state, msgspec.structs.replace(request, token=m.Waiting(sender)))
                 return NoReply(state)
         raise NotImplementedError(repr(request))
@@ -138,7 +138,7 @@ class Consensus(GenServer):
                 raise StorageLost(message.detail)
             case (
                 v.Appended() | v.AppendFailed() | v.Received() | v.SnapshotTaken() | v.ChunkStored() | v.ChunkFailed()
-                | v.SnapshotStored() | v.Campaign()
+                | v.SnapshotStored() | v.Campaign() | v.Read()
             ):  # fmt: skip
                 self._happen(state, message)
             case _:
@@ -297,7 +297,11 @@ def _first_configuration(config: Config) -> Configuration:
 
 def _server(env: dict[str, Any], first: Configuration) -> RaftServer:
     config: Config = env["config"]
-    timing = Timing(election_ms=config.raft_election_timeout, heartbeat_ms=config.raft_heartbeat_interval)
+    timing = Timing(
+        election_ms=config.raft_election_timeout,
+        heartbeat_ms=config.raft_heartbeat_interval,
+        clock_drift_bound=config.raft_clock_drift_bound,
+    )
     limits = Limits(kept_entries=config.raft_snapshot_interval // 2)
     return RaftServer(config.member_name, first, timing, limits, seed=env.get("seed", time.monotonic_ns()))
 

@@ -3,6 +3,7 @@
 Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchEnded | EpilogDone)
              -> Reply | Unavailable
          Request(RegisterNode | UpdateNode | CreateNodes | DeleteNodes), passed on to the node manager, which answers
+         Confirm, passed on to consensus, which answers
 Casts    Carry(JobEnded...) and TookCharge from the state manager
          Request(EpilogDone), whose sender waits for no answer
 Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
@@ -28,6 +29,7 @@ from flurm.core.effects import JobEnded
 from flurm.core.enums import JobState
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
+from flurm.raft.events import Read
 from flurm.storage.state import blobs_of
 
 CONSENSUS = "flurm_consensus"
@@ -73,6 +75,8 @@ class JobManager(GenServer):
                 self._pass_on(m.NodeRequest(command, sender))
             case m.Request(command):
                 self._execute(command, sender)
+            case m.Confirm():
+                self.cast(CONSENSUS, Read(m.Waiting(sender)))
             case _:
                 raise NotImplementedError(repr(request))
         return NoReply(state)

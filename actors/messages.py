@@ -53,6 +53,11 @@ def propose(command: AnyCommand, reply_to: Sender | None = None) -> Propose:
     return Propose(encode(command), Proposal(command, reply_to))
 
 
+class Confirm(msgspec.Struct, frozen=True):
+    """Call to the job manager, before a read that must be current. Answer, from consensus: ReadReady once it is sure
+    that no other controller leads, or a Reject."""
+
+
 class Recovered(msgspec.Struct, frozen=True):
     """Answer of consensus to `Recover`: the newest snapshot, the index where it ends, and what was committed since.
 

@@ -19,13 +19,14 @@ import structlog
 
 from actors import messages as m
 from actors.leadership import IN_CHARGE
+from actors.net.routing import LEADERSHIP
 from flurm.core import commands, machine, snapshot
 from flurm.core.apply import apply
 from flurm.core.effects import Effect, JobEnded, Reply, RuleFailed, ScheduleSoon
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Sender
 from flurm.raft import machine as log_machine
-from flurm.raft.effects import RejectReason, TakeSnapshot
+from flurm.raft.effects import TakeSnapshot
 from flurm.raft.events import SnapshotTaken
 from flurm.raft.records import Configuration, Entry, EntryKind
 from flurm.storage.errors import StorageError
@@ -164,7 +165,7 @@ class StateManager(GenServer):
                 self._snapshot(state)
             case m.Refused(m.Proposal(reply_to=reply_to), reason, detail):
                 state.refused += 1
-                if reason is not RejectReason.NOT_LEADER:
+                if reason not in LEADERSHIP:  # else whoever leads next is asked again
                     log.error("command refused", reason=reason.value, detail=detail)
                 if reply_to is not None:
                     self.reply(reply_to, m.Unavailable(reason, detail))

@@ -32,6 +32,7 @@ from actors.backlog import Overloads
 from actors.net import agent, members
 from actors.net.configurations import Configurations
 from actors.net.descriptors import make_room
+from actors.net.joining.door import JoinDoor, own_files
 from actors.net.listener import Listener
 from actors.net.members import Members
 from actors.net.munge_service import MungeService
@@ -42,13 +43,15 @@ from flurm import __version__
 from flurm.bridge.requests import Control
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, authority_of, load
+from flurm.config import Config, authority_of, load, munge_key_path
+from flurm.config.munge_key import read_key
 from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
 from flurm.core import machine
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import Refusal
+from flurm.leaving import leave
 from flurm.otp import Behaviour, System
 from flurm.otp.code import Loader
 from flurm.otp.release import PACKAGES
@@ -61,8 +64,6 @@ from protocol.auth import Signer
 
 READY_TIMEOUT_S = 60.0
 NODE_GRACE_S = 5.0
-REPLY_GRACE_S = 0.2
-"""Who asked for the shutdown shall read the answer before the socket closes."""
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +113,7 @@ class Application:
         self.store: Store | None = None
         self.munge: MungeService | None = None
         self.peering: Peering | None = None
+        self.join_door: JoinDoor | None = None
 
     @property
     def config(self) -> Config:
@@ -140,6 +142,7 @@ class Application:
         reading = _reading(config)
         ids = (self._user.uid, self._user.gid) if self._user is not None else None
         authority = authority_of(config, user_ids=ids_of, replay_cache=SharedReplayCache(), ids=ids)
+        join_key = _join_key(config) if config.join_port else b""
         self.listener = self._listen()
         if isinstance(authority.signer, Signer):
             self.munge = MungeService.of(config, authority.signer.key)
@@ -185,6 +188,8 @@ class Application:
         self.listener.open()
         if self.peering is not None:
             self.peering.watch()
+        if config.join_port:
+            self.join_door = env["join_door"] = self._join_door(join_key)
         if config.embedded_node_name is not None:
             self._start_node()
 
@@ -203,6 +208,7 @@ class Application:
                 max_connections=make_room(config.max_connections),
                 max_memory=config.max_request_memory,
                 idle_s=config.connection_timeout,
+                waits=len(config.controllers) < 2,
             )
         except OSError as error:
             where = f"{config.slurmctld_host}:{config.slurmctld_port}"
@@ -221,6 +227,15 @@ class Application:
         except OSError as error:
             where = self.config.members()[self.config.member_name]
             raise StartFailed(f"cannot listen for the other controllers on {where}: {error}") from error
+
+    def _join_door(self, key: bytes) -> JoinDoor:
+        """Where nodes get the cluster's key with a token. Raises StartFailed."""
+        config = self.config
+        try:
+            return JoinDoor(config, self.system, files_of(config) or own_files(config), key)
+        except (CertificateError, OSError) as error:
+            where = f"{config.slurmctld_host}:{config.join_port}"
+            raise StartFailed(f"cannot let nodes join on {where} (join_port): {error}") from error
 
     def _configure(self, config: Config, *, keep_changes: bool) -> Reply:
         assert self.system is not None
@@ -274,14 +289,18 @@ class Application:
         self.request_stop(reason)
 
     def stop(self) -> None:
-        """Stop the tree in reverse order, then let go of everything. Running jobs go on."""
+        """Leave service, stop the tree in reverse order, then let go of everything. Running jobs go on."""
         self._stop.set()
         if self._node is not None and self._node.poll() is None:
             self._node.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._node.wait(NODE_GRACE_S)
         if self.system is not None:
+            if self.listener.is_open and self.system.whereis("flurm_sup") is not None:
+                leave(self.config, self.system.env["members"], self.listener)
             self.system.stop()
+        if self.join_door is not None:
+            self.join_door.close()
         if self.peering is not None:
             self.peering.close()
         if hasattr(self, "listener"):
@@ -327,8 +346,6 @@ class Application:
         assert self.system is not None
         if control.arguments.get("nodes"):
             agent.shut_down(self.system.terms["cluster"], self.system.env)
-        else:
-            time.sleep(REPLY_GRACE_S)
         self.request_stop(f"shutdown by uid {control.user_id}")
 
     def reconfigure(self) -> Reply:
@@ -383,6 +400,13 @@ def _reading(config: Config) -> configure.Reading:
         return configure.read_from(config)
     except OSError as error:
         raise StartFailed(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _join_key(config: Config) -> bytes:
+    """What nodes that show a token are given. Raises StartFailed, ConfigError."""
+    if config.auth_type != "munge":
+        raise StartFailed(f"join_port: tokens give nodes the MUNGE key, and auth_type is {config.auth_type}")
+    return read_key(munge_key_path(config), "munge_key")
 
 
 def _loader(site_plugins: dict[str, str]) -> Loader:

@@ -35,6 +35,9 @@ FIRST_READ = 65_536
 LARGE_READ = 1 << 20
 IDLE_S = 60.0
 PATIENCE_S = 0.02
+NEWCOMER_S = 0.2
+"""So long a client may take for the first byte of its request to count as one who waits for an answer."""
+LEAVE_POLL_S = 0.005
 SWEEP_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -86,7 +89,10 @@ class _Partial(Account):
 
 
 class Listener:
-    """A bound socket; `next` gives complete frames to whoever asks."""
+    """A bound socket; `next` gives complete frames to whoever asks.
+
+    Until `open` clients wait; without `waits` they are refused, and ask another controller.
+    """
 
     def __init__(
         self,
@@ -97,15 +103,17 @@ class Listener:
         max_connections: int = 8192,
         max_memory: int = 1 << 30,
         idle_s: float = IDLE_S,
+        waits: bool = True,
     ) -> None:
         self.counters = Counters()
         self.memory = RequestMemory(max_memory)
         self.max_message = max_message
         self._idle = 0
-        self._closed = False
+        self._closed = self._leaving = False
         self._open = threading.Event()
-        self._socket = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET)
-        self._socket.setblocking(False)
+        self._socket = _bound(host, port)
+        if waits:
+            self._socket.listen(BACKLOG)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._complete: deque[Arrival] = deque()
         self._completed = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
@@ -113,8 +121,8 @@ class Listener:
         self._park = _Park(self, max_connections, idle_s)
 
     def open(self) -> None:
-        """Begin to give out frames, or begin again after `refuse`; until the first time clients wait in the backlog."""
-        if not self._open.is_set():
+        """Begin to give out frames, or begin again after `refuse`."""
+        if not (self._open.is_set() or self._leaving):
             self._socket.listen(BACKLOG)
             self._open.set()
 
@@ -128,9 +136,41 @@ class Listener:
 
         The port stays ours. Connections that are there already are served.
         """
-        if self._open.is_set():
+        if self._open.is_set() and not self._leaving:
             self._open.clear()
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def leave(self, patience_s: float) -> bool:
+        """Take in no more clients, for good, and wait until those that are here have been answered.
+
+        Who has connected already is one of them; who connects from now on is refused, and goes to another controller.
+        Those that send nothing are not waited for. False where some had no answer after `patience_s`.
+        """
+        self._leaving = True
+        for _ in range(BACKLOG):
+            if not self._take_in():
+                break
+        self._socket.close()  # and so out of every thread's epoll
+        began_s = time.monotonic()
+        while (passed_s := time.monotonic() - began_s) < 2 * PATIENCE_S or self._somebody_waits():
+            if passed_s > patience_s:
+                return False
+            time.sleep(LEAVE_POLL_S)
+        return True
+
+    def _somebody_waits(self) -> bool:
+        """Whether bytes of a request are held, or a client has connected a moment ago and has not yet sent any."""
+        return self.memory.held > 0 or self._park.has_newcomers()
+
+    def _take_in(self) -> bool:
+        """Park a connection that waits in the backlog; False where there is none."""
+        try:
+            connection, peer = self._socket.accept()
+        except OSError:
+            return False
+        self.counters.accepted += 1
+        self._park.add(_Partial(connection, peer, self.max_message))
+        return True
 
     def waiting(self) -> int:
         """Connections whose frame is not complete."""
@@ -188,7 +228,8 @@ class Listener:
         if waiter is None:
             waiter = self._local.epoll = select.epoll()
             for fd in (self._socket.fileno(), self._completed):
-                waiter.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+                if fd >= 0:  # the socket is closed while the last clients are served
+                    waiter.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
         return waiter
 
     def _in_turn(self, ready: list[int]) -> list[int]:
@@ -211,7 +252,7 @@ class Listener:
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            if not self._closed and self._open.is_set():
+            if not (self._closed or self._leaving) and self._open.is_set():
                 log.warning("accept failed", reason=str(error))
                 self._park.drop_oldest()
             return None
@@ -280,6 +321,19 @@ class Listener:
             self._park.drop(partial)
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that has the port, and does not listen yet. Raises OSError."""
+    bound = socket.socket(socket.AF_INET)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setblocking(False)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
 class _Park:
     """The connections that have not sent a whole frame, watched by one thread."""
 
@@ -332,6 +386,11 @@ class _Park:
                 self._epoll.unregister(oldest.socket.fileno())
         if oldest is not None:
             self._listener.dropped(oldest, DISPLACED, f"{self._most} connections wait already")
+
+    def has_newcomers(self) -> bool:
+        """Whether somebody has connected a moment ago and not yet sent anything."""
+        since_s = time.monotonic() - NEWCOMER_S
+        return any(partial.began_s > since_s for partial in self.partials.copy().values())
 
     def close(self) -> None:
         """Drop everything and end the thread."""

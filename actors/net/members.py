@@ -6,12 +6,14 @@ there is asked over the peers' wire.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import structlog
 
 from actors.leadership import is_in_charge, leader_of
 from actors.net.peers import PeerError, Peers
@@ -26,6 +28,8 @@ CALL = "consensus"
 PATIENCE_S = 30.0
 ELECTION_S = 5.0
 POLL_S = 0.02
+
+log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
@@ -70,6 +74,24 @@ class Members:
         """Hand leadership over, and return who leads then. Raises Refused, OtpError."""
         return self._carry_out(Wish("transfer", to)).leader or "nobody"
 
+    def hand_over(self, patience_s: float) -> str | None:
+        """Where this controller leads, have the follower lead that has most of the log; returns who leads then.
+
+        None where it does not lead, is the only one, or nobody took over: raises nothing, and is over in `patience_s`.
+        """
+        if leader_of(self._system.terms) != self._member or self._peers is None:
+            return None
+        try:
+            answer = self._system.call(CONSENSUS, TransferLeadership(), patience_s)
+        except OtpError as error:
+            log.warning("leadership not handed over", reason=str(error))
+            return None
+        if isinstance(answer, TransferEnded) and answer.leader not in (None, self._member):
+            return answer.leader
+        why = answer.detail if isinstance(answer, Reject) else "nobody took over in time"
+        log.warning("leadership not handed over", reason=why)
+        return None
+
     def add(self, member: str, address: str) -> str:
         """Take a member in and return it: first it catches up, then it votes. Raises Refused, OtpError."""
         self._carry_out(Wish("add", member, address))
@@ -81,12 +103,20 @@ class Members:
         return member
 
     def take_over(self) -> str:
-        """Have this controller lead, whoever leads now; returns who does then. Raises Refused."""
-        if not is_in_charge(self._system.terms):
+        """Have this controller lead, whoever leads now; returns who does then. Raises Refused.
+
+        With leases a leader that works is asked to hand over: nothing else takes its lease from it.
+        """
+        terms = self._system.terms
+        leases = self._system.env["config"].raft_clock_drift_bound is not None
+        if not is_in_charge(terms):
             self._system.cast(CONSENSUS, Campaign())
-            deadline_s = time.monotonic() + ELECTION_S
-            while not is_in_charge(self._system.terms) and time.monotonic() < deadline_s:
-                time.sleep(POLL_S)
+        deadline_s = time.monotonic() + ELECTION_S
+        while not is_in_charge(terms) and time.monotonic() < deadline_s:
+            if leases and leader_of(terms) not in (None, self._member):
+                with contextlib.suppress(Refused):
+                    self.transfer(self._member)
+            time.sleep(POLL_S)
         if not is_in_charge(self._system.terms):
             raise Refused(
                 f"the others did not elect this controller; {leader_of(self._system.terms) or 'nobody'} leads"

@@ -31,7 +31,7 @@ KNOWN_IN_CHARGE = frozenset(
     }
 )
 """Reads whose answer is not in the log alone: nodes tell their load to the controller in charge, which also plans, and
-whose files are the cluster's."""
+whose files are the cluster's. They are current: it answers only once it is sure that no other one leads by now."""
 LEADERSHIP = frozenset({RejectReason.NOT_LEADER, RejectReason.LEADERSHIP_LOST, RejectReason.TRANSFERRING})
 """Another controller has to be asked: nothing was done, or it knows by the request's id what was."""
 

@@ -31,7 +31,7 @@ from flurm.bridge.show_nodes import Load
 from flurm.bridge.users import user_name
 from flurm.core.effects import Done, Rejected
 from flurm.otp import NoProcess, Overloaded, SystemPort
-from flurm.raft.effects import RejectReason
+from flurm.raft.effects import Reject, RejectReason
 from flurm.storage.errors import StorageError, StorageFull
 from protocol.auth import Authority, CredentialError, Identity
 from protocol.codec import encode_body, message_name
@@ -45,6 +45,8 @@ from protocol.versions import NEWEST, Version, is_supported
 CALL_TIMEOUT_S = 30.0
 RESTART_TIMEOUT_S = 5.0
 RESTART_POLL_S = 0.01
+APPLIED_POLL_S = 0.001
+CONFIRMS = "flurm_job_manager"
 KEPT_FREE = 8
 """So many handlers never wait for managers: they answer reads, and tell the others that the controller is busy."""
 SUBMISSIONS = frozenset({MessageType.REQUEST_SUBMIT_BATCH_JOB, MessageType.REQUEST_SUBMIT_BATCH_HET_JOB})
@@ -204,7 +206,23 @@ class Service:
                     return Answer(True)
                 return Answer(True, self._return_code(exchange.frame, Errno.ESLURM_IN_STANDBY_MODE))
 
+    def _confirm(self, exchange: Exchange, system: SystemPort) -> None:
+        """Before a read that must be current: make sure that this controller still leads, and has applied all that was
+        committed when it was asked. Raises LeadershipLost, Overloaded, OtpError."""
+        if self._forwarder is None or exchange.frame.msg_type not in routing.KNOWN_IN_CHARGE:
+            return
+        with self.pool.waiting(system):
+            sure = _ask(CONFIRMS, m.Confirm(), system, self._clock)
+            if isinstance(sure, Reject) and sure.reason is RejectReason.BUSY:
+                raise Overloaded(CONFIRMS, len(self.door))
+            if isinstance(sure, Reject):
+                raise LeadershipLost(m.Unavailable(RejectReason.NOT_LEADER, sure.detail))
+            deadline_s = self._clock.monotonic() + CALL_TIMEOUT_S
+            while self.terms.get("cluster_index", 0) < sure.index and self._clock.monotonic() < deadline_s:
+                self._clock.sleep(APPLIED_POLL_S)
+
     def _answer_here(self, exchange: Exchange, system: SystemPort) -> Reply | None:
+        self._confirm(exchange, system)
         context = self._context(exchange)
         frame = exchange.frame
         if isinstance(exchange.record, TokenRequest):
@@ -311,7 +329,7 @@ class Service:
         return self._return_code(answer, Errno.SLURM_PROTOCOL_VERSION_ERROR)
 
 
-def _ask(manager: str, request: m.Request, system: SystemPort, clock: Any) -> Any:
+def _ask(manager: str, request: m.Request | m.Confirm, system: SystemPort, clock: Any) -> Any:
     """Call a manager, one that is just being restarted too: what nobody has taken was certainly not carried out.
 
     Raises OtpError; of a manager that dies while it has the request nobody knows how far it came.

@@ -14,6 +14,7 @@ import click
 
 from actors.node_daemon.application import NodeDaemon
 from flurm.cli import logs
+from flurm.cli.join import BadToken, JoinFailed, claims_of, ensure_key
 from flurm.config import Config, ConfigError, find_file, load
 from flurm.node.daemon import SpoolHeldError
 from flurm.otp import OtpError
@@ -36,11 +37,14 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file.")
 @click.option("--log-level", type=click.Choice(_LEVELS), help="What to log (default: info).")
 @click.option("-Z", "--dynamic", is_flag=True, help="Join as a node that no configuration names.")
+@click.option(
+    "--token", metavar="TOKEN|FILE", help="Join with a token: it gets the key, names controllers, implies -Z."
+)
 @click.option("--conf", default="", metavar="LINE", help="What a dynamic node is, e.g. 'Feature=x Weight=7'.")
 @click.option("--replace", is_flag=True, help="Stop a flurmd that serves the same spool and take over its jobs.")
 def main(
     config_path: str | None, foreground: bool, bind: str, log_file: str | None, log_level: str | None, replace: bool,
-    dynamic: bool, conf: str,
+    dynamic: bool, conf: str, token: str | None,
     **given: Any,
 ) -> None:  # fmt: skip
     """Serve this host as a node of a FLURM or Slurm cluster.
@@ -48,8 +52,9 @@ def main(
     SIGTERM stops the daemon and leaves its jobs running; the next flurmd with the same spool takes them up again.
     SIGHUP has it read its configuration again.
     """
+    dynamic = dynamic or token is not None
     if conf and not dynamic:
-        raise click.UsageError("--conf says what a dynamic node is: it needs -Z")
+        raise click.UsageError("--conf says what a dynamic node is: it needs -Z or --token")
     path = config_path or find_file()
     overrides = _overrides(given)
 
@@ -57,6 +62,8 @@ def main(
         return load(path, overrides=overrides)
 
     try:
+        if token is not None:
+            _join(token, path, overrides)
         config = read_config()
         if not foreground:
             log_file = log_file or str(Path(config.log_dir) / "flurmd.log")
@@ -71,9 +78,20 @@ def main(
     except SpoolHeldError as held:
         click.echo(f"flurmd: {held}", err=True)
         sys.exit(HELD)
-    except (ConfigError, OSError, OtpError) as error:
+    except (ConfigError, OSError, OtpError, BadToken, JoinFailed) as error:
         click.echo(f"flurmd: {error}", err=True)
         sys.exit(FAILED)
+
+
+def _join(token: str, path: str | Path | None, overrides: dict[str, object]) -> None:
+    """Have the cluster's key, and use it and the controllers of the token where nothing else is said. Raises BadToken,
+    JoinFailed, ConfigError, OSError."""
+    claims, text = claims_of(token)
+    overrides.setdefault("slurmd.controllers", list(claims.controllers))
+    config = load(path, overrides=overrides)
+    key = overrides.setdefault("munge_key", config.munge_key or f"{config.state_dir}/munge.key")
+    if ensure_key(claims, text, Path(str(key)), config.slurmd.node_name):
+        click.echo(f"flurmd: joined cluster {claims.cluster}; its key is in {key}", err=True)
 
 
 def _run(daemon: NodeDaemon) -> None:

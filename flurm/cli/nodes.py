@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from flurm.cli import join_tokens
 from flurm.cli.common import read_config, show_result
 from flurm.cli.main import config_option
 
@@ -40,3 +41,6 @@ def available_resources(config_path: Path | None, as_json: bool) -> None:
 def register_test(config_path: Path | None, as_json: bool, name: str) -> None:
     """Ask node NAME to register, and say where that fails and what to do."""
     show_result(read_config(config_path), f"node_manager.register_test({name!r})", as_json, timeout_s=30)
+
+
+command.add_command(join_tokens.command)

@@ -366,6 +366,8 @@ class _Loader:
                 config.max_request_memory,
             )
         ports = {"slurmctld_port": config.slurmctld_port, "raft_port": config.raft_port, "http_port": config.http_port}
+        if config.join_port:
+            ports["join_port"] = config.join_port
         if config.embedded_node:
             ports["slurmd_port"] = config.slurmd.slurmd_port
         for key in sorted(ports, key=lambda each: each not in self.file.table):

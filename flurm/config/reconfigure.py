@@ -13,10 +13,12 @@ from flurm.config.slurmconf.lexer import Lexer
 # Bound to sockets, files or the identity of the process: these take a restart.
 RESTART_KEYS = frozenset(
     """
-    cluster_name controller_name slurmctld_host slurmctld_port slurmd_port raft_port http_host http_port controllers
+    cluster_name controller_name slurmctld_host slurmctld_port slurmd_port raft_port join_port http_host http_port
+    controllers
     state_dir log_dir spool_dir checkpoint_dir auth_type cred_type auth_alt_types jwt_key slurm_key munge_key
     munge_socket munge_ttl slurm_user slurmd_user select_type
-    first_job_id raft_election_timeout raft_heartbeat_interval raft_ca raft_certificate raft_key
+    first_job_id raft_election_timeout raft_heartbeat_interval raft_clock_drift_bound
+    raft_ca raft_certificate raft_key
     embedded_node slurmd max_connections max_request_memory
     """.split()  # noqa: SIM905
 )

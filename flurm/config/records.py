@@ -144,6 +144,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     slurmctld_port: int = 6817
     slurmd_port: int = 6818
     raft_port: int = 6816
+    join_port: int = 0
+    """Where nodes that show a token get the cluster's key; 0: nowhere."""
     http_host: str = ""
     http_port: int = 9090
     controllers: tuple[ControllerAddress, ...] = ()
@@ -164,6 +166,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     raft_election_timeout: tuple[int, int] = (150, 300)
     raft_heartbeat_interval: int = 50
     raft_snapshot_interval: int = 10000
+    raft_clock_drift_bound: float | None = None
     raft_ca: str = ""
     raft_certificate: str = ""
     raft_key: str = ""

@@ -205,6 +205,13 @@ def listing(words: Iterable[str]) -> str:
     return ", ".join(words)
 
 
+def fraction(value: object) -> float:
+    """A part of one: 0 or more, less than 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError("expected a number from 0 to less than 1, such as 0.01")
+    return float(value)
+
+
 def pair(value: object) -> tuple[int, int]:
     """A range of milliseconds [low, high] with 0 < low <= high."""
     if isinstance(value, list | tuple) and len(value) == 2:

@@ -19,6 +19,7 @@ from flurm import __version__
 from flurm.console.backups import Backups
 from flurm.console.consensus import Consensus
 from flurm.console.fleet import Fleet
+from flurm.console.join_tokens import JoinTokens
 from flurm.console.log_levels import LEVELS
 from flurm.console.processes import Observer, Recon, Sys, find
 from flurm.console.refused import Refused
@@ -52,6 +53,7 @@ def namespace(system: Any) -> dict[str, Any]:
         "system": system,
         "scheduler": Scheduler(system),
         "node_manager": NodeManagerCalls(system),
+        "join_tokens": JoinTokens(system),
         "job_manager": JobManagerCalls(system),
         "consensus": Consensus(system),
         "health": Health(system),
@@ -291,7 +293,7 @@ def _job_row(job: Job) -> dict[str, Any]:
 def _help(names: dict[str, Any]) -> str:
     lines = ["Python, with these names (and the documented spelling, flurm_scheduler:status().):", ""]
     for name, value in names.items():
-        if isinstance(value, _Part | Backups | Consensus | Fleet | Releases | Sys | Recon | Observer):
+        if isinstance(value, _Part | Backups | Consensus | Fleet | JoinTokens | Releases | Sys | Recon | Observer):
             for method, function in inspect.getmembers(value, inspect.ismethod):
                 if not method.startswith("_"):
                     lines.append(_help_line(f"{name}.{method}", function))

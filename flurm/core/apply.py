@@ -16,6 +16,7 @@ from flurm.core import (
     configuration,
     control,
     dynamic_nodes,
+    join_tokens,
     lifecycle,
     machine,
     nodes,
@@ -59,6 +60,9 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
     c.CloseQueue: submission.close_queue,
     c.OpenQueue: submission.open_queue,
     c.Configure: configuration.configure,
+    c.CreateJoinToken: join_tokens.create,
+    c.UseJoinToken: join_tokens.use,
+    c.RevokeJoinToken: join_tokens.revoke,
 }
 
 

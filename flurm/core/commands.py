@@ -220,6 +220,29 @@ class DeleteNodes(Command, frozen=True):
     names: str
 
 
+class CreateJoinToken(Command, frozen=True):
+    """Let `uses` nodes have the cluster's key with this token until `expires_s`. Reply: Done or Rejected."""
+
+    user_id: int
+    id: str
+    expires_s: int
+    uses: int
+
+
+class UseJoinToken(Command, frozen=True):
+    """A node has shown this token, and its signature is right. Reply: Done where it may have the key, or Rejected."""
+
+    id: str
+    node: str
+
+
+class RevokeJoinToken(Command, frozen=True):
+    """Let nobody join with this token any more. Reply: Done or Rejected."""
+
+    user_id: int
+    id: str
+
+
 class CreatePartition(Command, frozen=True):
     """Reply: Done or Rejected."""
 
@@ -271,6 +294,7 @@ AnyCommand = (
     SubmitJob | UpdateJob | KillJob | KillJobs | RequeueJob | TopJobs | ApplyPlan | LaunchDone | BatchEnded | EpilogDone
     | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreateNodes
     | DeleteNodes | CreatePartition | UpdatePartition | DeletePartition | CloseQueue | OpenQueue | Configure
+    | CreateJoinToken | UseJoinToken | RevokeJoinToken
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

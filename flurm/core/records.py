@@ -434,6 +434,18 @@ class Settings(Record, frozen=True):
     user_may_top: bool = False
 
 
+class JoinToken(Record, frozen=True):
+    """What is left of a token with which nodes may join; the token itself is nowhere but with who was given it."""
+
+    id: str
+    created_s: int
+    expires_s: int
+    uses: int
+    """How many more nodes may join with it."""
+    joined: tuple[str, ...] = ()
+    """The nodes that have."""
+
+
 class Cluster(Record, frozen=True):
     """The whole state. `version` rises by one with every applied command."""
 
@@ -474,6 +486,8 @@ class Cluster(Record, frozen=True):
     answered: Map[int, str] = Map()
     """Their request ids, numbered in order."""
     answers_given: int = 0
+    join_tokens: Map[str, JoinToken] = Map()
+    """By id; those that have expired go when the next one is made."""
     machine_version: int = 1
     """Which of the versions in `flurm.core.machine` says how commands are applied."""
 

@@ -18,7 +18,7 @@ from immutables import Map
 
 from flurm.core import machine
 from flurm.core.effects import Reply
-from flurm.core.records import Cluster, Job, Node, Partition, Settings
+from flurm.core.records import Cluster, Job, JoinToken, Node, Partition, Settings
 from flurm.core.tables import put_all
 
 MAGIC = b"FLURM-2\n"
@@ -42,6 +42,7 @@ class _Frame(msgspec.Struct, omit_defaults=True):
     answers_given: int = 0
     configured_s: int = 0
     machine_version: int = 1
+    join_tokens: list[JoinToken] = []
     jobs: list[Job] = []
     """Only in snapshots of the first format, which was one frame and nothing else."""
 
@@ -82,6 +83,7 @@ def parts(cluster: Cluster) -> Iterator[bytes]:
             answers_given=cluster.answers_given,
             configured_s=cluster.configured_s,
             machine_version=cluster.machine_version,
+            join_tokens=[cluster.join_tokens[each] for each in sorted(cluster.join_tokens)],
         )
     )
     ids = sorted(cluster.jobs)
@@ -151,4 +153,5 @@ def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cl
         answered=Map({first + number: request_id for number, (request_id, _) in enumerate(frame.answers)}),
         answers_given=frame.answers_given,
         machine_version=frame.machine_version,
+        join_tokens=Map({each.id: each for each in frame.join_tokens}),
     )

@@ -7,6 +7,9 @@ is no longer in the cluster, does not raise terms.
 A member that has heard of a leader within the shortest election timeout takes no part in an election (thesis, section
 4.2.3), unless that leader hands over. A leader that no majority has answered for an election timeout steps down
 (check-quorum, section 6.2), so that its clients look elsewhere and others may elect.
+
+With leases (``reads``) the second is a promise that leaders count on, and nothing but such a leader's own word breaks
+it: no crash, no newer term, no administrator.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ def tick(me: Member) -> None:
     if me.election_due_ms is None:
         me.arm_election()
     if me.sole_voter and not me.installing:
-        if me.role is Role.FOLLOWER:
+        if me.role is Role.FOLLOWER and not has_promised(me):
             campaign(me)
     elif me.now_ms >= (me.election_due_ms or 0):
         me.arm_election()
@@ -56,6 +59,17 @@ def campaign(me: Member, transfer: bool = False) -> None:
     me.ballot = Ballot(term=me.term, pre=False, transfer=transfer, votes={})
     me.arm_election()
     me.save_hard_state()
+
+
+def force(me: Member) -> None:
+    """An administrator wants this member to lead, whoever does now; with leases, not before that leader's may be over.
+
+    Members whose promise lasts longer than this one's refuse their votes, and are asked again.
+    """
+    if not me.timing.lease_ms:
+        campaign(me, transfer=True)
+    elif not has_promised(me):
+        campaign(me)
 
 
 def may_stand(me: Member) -> bool:
@@ -95,6 +109,8 @@ def request_vote(me: Member, request: RequestVote) -> None:
     free = me.hard_state.voted_for in (None, request.sender)
     if not free or me.role is not Role.FOLLOWER or not log_is_current(me, request):
         me.send(request.sender, VoteReply(me.member, me.term, granted=False))
+        return
+    if me.hard_state.voted_for is None and has_promised(me) and not request.transfer:
         return
     me.arm_election()
     if me.hard_state.voted_for is None:
@@ -145,8 +161,19 @@ def stand_back(me: Member) -> None:
     me.election_due_ms = me.now_ms + 2 * me.timing.election_ms[1] + me.random.randint(*me.timing.election_ms)
 
 
+def has_promised(me: Member) -> bool:
+    """Whether a leader's lease may rest on this member: it heard one lately, and whatever it has heard since does not
+    take back that it said so. It may have forgotten in a crash, so one that has just recovered has promised, too."""
+    if not me.timing.lease_ms:
+        return False
+    since_ms = me.recovered_ms if me.heard_ms is None else me.heard_ms
+    return since_ms is None or me.now_ms - since_ms < me.timing.election_ms[0]
+
+
 def _heard_lately(me: Member) -> bool:
-    return me.leader is not None and me.heard_ms is not None and me.now_ms - me.heard_ms < me.timing.election_ms[0]
+    if me.leader is None or me.heard_ms is None:
+        return has_promised(me)
+    return me.now_ms - me.heard_ms < me.timing.election_ms[0]
 
 
 def _ask(me: Member, ballot: Ballot) -> None:

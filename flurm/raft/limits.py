@@ -1,4 +1,8 @@
-"""What a Raft server is told about time and room. All of it may differ between members without harm to safety."""
+"""What a Raft server is told about time and room.
+
+All of it may differ between members without harm to safety, but for what leases rest on: where one member has a
+``clock_drift_bound``, all need the same, and the same shortest election timeout.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,17 @@ class Timing(msgspec.Struct, frozen=True):
     heartbeat_ms: int = 50
     catch_up_ms: int = 60_000
     """How long a new voter may take to get the log before the change of membership is given up."""
+    clock_drift_bound: float | None = None
+    """In the time in which the fastest member's clock shows 1 s, the slowest one's shows at least 1 s less this. None:
+    nobody has said, so clocks decide nothing and there are no leases (``reads``)."""
+
+    @property
+    def lease_ms(self) -> int:
+        """How long after a heartbeat, by the leader's clock, nobody who has answered it helps to elect another leader;
+        0 without leases. A millisecond less than clocks would allow: all times are cut to whole ones."""
+        if self.clock_drift_bound is None:
+            return 0
+        return max(int(self.election_ms[0] * (1 - self.clock_drift_bound)) - 1, 0)
 
 
 class Limits(msgspec.Struct, frozen=True):

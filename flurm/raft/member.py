@@ -15,6 +15,7 @@ Two rules about storage hold everywhere:
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -135,6 +136,8 @@ class Member:
         self.ballot: Ballot | None = None
         self.election_due_ms: int | None = None
         self.heard_ms: int | None = None
+        self.recovered_ms: int | None = None
+        """The first tick after it recovered."""
         self.longest_silence_ms = 0
         """Between two messages of the leader that is followed now: how late its heartbeats have been."""
         self.state_lags = False
@@ -144,6 +147,10 @@ class Member:
         self.following = Following(0)
         self.progress: dict[str, Progress] = {}
         self.round = 0
+        self.rounds_sent: deque[tuple[int, int]] = deque()
+        """Heartbeats of this term and when they were sent, as long as a lease may rest on them."""
+        self.handed_over_in = 0
+        """The newest term in which this member, leading, has told another one to take over."""
         self.sent_index = 0
         """The last entry of this term that anybody else may have seen."""
         self.heartbeat_due_ms = 0

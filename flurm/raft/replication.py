@@ -24,6 +24,7 @@ def become_leader(me: Member) -> None:
     me.leader = me.member
     me.ballot = None
     me.progress = {}
+    me.rounds_sent.clear()
     me.snapshot_wanted = me.sent_index = me.machine_proposed = 0
     me.heartbeat_due_ms = me.now_ms + me.timing.heartbeat_ms
     follow_membership(me)
@@ -45,6 +46,8 @@ def follow_membership(me: Member) -> None:
 def heartbeat(me: Member) -> None:
     """Say that this member leads, and send again what may have been lost."""
     me.round += 1
+    if me.timing.lease_ms:
+        _note_round(me)
     me.heartbeat_due_ms = me.now_ms + me.timing.heartbeat_ms
     gone = [name for name, progress in me.progress.items() if (progress.leaving_until_ms or me.now_ms + 1) <= me.now_ms]
     for name in gone:
@@ -62,6 +65,12 @@ def heartbeat(me: Member) -> None:
         elif not answers(me, progress):
             _send(me, name, progress.next_index - 1, ())
             progress.probing = True
+
+
+def _note_round(me: Member) -> None:
+    while me.rounds_sent and me.now_ms - me.rounds_sent[0][1] >= me.timing.lease_ms:
+        me.rounds_sent.popleft()
+    me.rounds_sent.append((me.round, me.now_ms))
 
 
 def send_entries(me: Member) -> None:

@@ -158,7 +158,7 @@ class RaftServer(Member):
             case TransferLeadership():
                 transfer.begin(self, event)
             case Campaign() if self.role in (Role.FOLLOWER, Role.CANDIDATE):
-                election.campaign(self, transfer=True)
+                election.force(self)
             case StateLags(lags):
                 self.state_lags = lags
             case MachineKnown():
@@ -195,12 +195,14 @@ class RaftServer(Member):
         self.following.verified_index = self.commit_index
         assert self.log.last_term <= self.term, f"the log is in term {self.log.last_term}, the member in {self.term}"
         self.role = Role.FOLLOWER
-        if self.sole_voter:
+        if self.sole_voter and not election.has_promised(self):
             election.campaign(self)
 
     def _tick(self, event: Tick) -> None:
         self.now_ms = max(self.now_ms, event.now_ms)
         self.save_term_first()
+        if self.recovered_ms is None and self.role is not Role.RECOVERING:
+            self.recovered_ms = self.now_ms
         transfer.tick(self)
         if self.role is not Role.LEADER:
             if self.role is not Role.RECOVERING:

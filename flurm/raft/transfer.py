@@ -7,6 +7,7 @@ leader goes on as before.
 
 from __future__ import annotations
 
+from flurm.raft import replication
 from flurm.raft.effects import RejectReason, TransferEnded
 from flurm.raft.events import TransferLeadership
 from flurm.raft.member import Member, Transfer
@@ -41,8 +42,8 @@ def _problem(me: Member, target: str | None) -> str | None:
 
 
 def best_successor(me: Member) -> str | None:
-    """The other voter that has most of the log, the one heard last among equals."""
-    voters = sorted(me.voters & me.progress.keys())
+    """The other voter that has most of the log, of those that answer; the one heard last among equals."""
+    voters = [name for name in sorted(me.voters & me.progress.keys()) if replication.answers(me, me.progress[name])]
     return max(voters, key=lambda name: (me.progress[name].match_index, me.progress[name].heard_ms), default=None)
 
 
@@ -66,6 +67,7 @@ def advance(me: Member) -> None:
         progress = me.progress.get(transfer.target)
         if not transfer.told and progress is not None and progress.match_index == me.log.last_index:
             transfer.told = True
+            me.handed_over_in = me.term
             me.send(transfer.target, TimeoutNow(me.member, me.term))
     elif me.leader is not None:
         _end(me, transfer)

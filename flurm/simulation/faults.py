@@ -29,6 +29,7 @@ class FaultKind(enum.Enum):
     TRANSFER = "transfer"
     CAMPAIGN = "campaign"
     MEMBERSHIP = "membership"
+    OVERTAKE = "overtake"
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -61,6 +62,8 @@ class Plan(msgspec.Struct, frozen=True):
     sync_ms: tuple[float, float] = (0.3, 3.0)
     snapshot_every: int = 1_000
     kept_entries: int = 10
+    clock_drift_bound: float | None = None
+    """What members believe of their clocks; with leases where not None."""
 
     @property
     def everybody(self) -> tuple[str, ...]:
@@ -68,6 +71,10 @@ class Plan(msgspec.Struct, frozen=True):
         return self.voters + self.spares
 
 
+RATES = (0.7, 0.9, 1.1, 1.5)
+"""How fast clocks go that do not go right."""
+DRIFT_BOUND = 0.54
+"""What holds for any two of them: 0.7 is more than 1 - 0.54 of 1.5."""
 _NAMES = "abcdefg"
 _SIZES = (3, 3, 3, 3, 3, 5, 5, 5, 4, 2, 1)
 _WEIGHTS = {
@@ -102,7 +109,10 @@ def plan_of(seed: int) -> Plan:
         faults += _contest(draw, voters, duration)
     for _ in range(draw.choice((0, 0, 1, 4)) if size > 2 else 0):
         faults += _divided_change(draw, voters + spares, duration)
-    busy = draw.random() < 0.3
+    leases = draw.random() < 0.3
+    for _ in range(draw.choice((2, 4, 8)) if leases and size > 2 else 0):
+        faults += _overtaken(draw, voters, duration)
+    busy = leases or draw.random() < 0.3
     delay = (5.0, 60.0) if draw.random() < 0.15 else (0.2, draw.choice((1.0, 5.0, 20.0)))
     return Plan(
         seed=seed,
@@ -115,6 +125,7 @@ def plan_of(seed: int) -> Plan:
         sync_ms=(0.3, draw.choice((1.0, 3.0, 15.0))),
         snapshot_every=draw.choice((5, 20, 50, 1_000)),
         kept_entries=draw.choice((0, 3, 30)),
+        clock_drift_bound=DRIFT_BOUND if leases else None,
     )
 
 
@@ -138,7 +149,7 @@ def _fault(draw: random.Random, voters: tuple[str, ...], spares: tuple[str, ...]
         case FaultKind.DISK_SLOW:
             return Fault(kind, at_ms, until_ms, one, amount=draw.choice((20.0, 100.0, 500.0)), leader=leader)
         case FaultKind.DRIFT:
-            return Fault(kind, at_ms, until_ms, one, amount=draw.choice((0.7, 0.9, 1.1, 1.5)))
+            return Fault(kind, at_ms, until_ms, one, amount=draw.choice(RATES))
         case FaultKind.MEMBERSHIP:
             names = draw.sample(everybody, len(everybody))
             size = draw.randint(1, len(names))
@@ -165,6 +176,26 @@ def _contest(draw: random.Random, voters: tuple[str, ...], duration_ms: int) -> 
     if draw.random() < 0.5:
         contest.append(Fault(FaultKind.DISK_SLOW, at_ms, crash_ms + 1, (voter,), amount=40.0))
     return contest
+
+
+def _overtaken(draw: random.Random, voters: tuple[str, ...], duration_ms: int) -> list[Fault]:
+    """A leader is cut off at the moment that is worst for whoever trusts its lease: those who have just answered it
+    restart, it was about to hand over, or somebody stands at once; and its clock is slow and the others' fast."""
+    at_ms = draw.randint(200, duration_ms)
+    alone_ms, until_ms = at_ms + 300, at_ms + 600
+    worst = draw.choice(("restart", "restart", "restart", "transfer", "transfer", "campaign"))
+    restarts_ms = draw.choice((1.0, 5.0)) if worst == "restart" else 0.0
+    overtaken = [Fault(FaultKind.OVERTAKE, at_ms, until_ms, (voters[0],), amount=restarts_ms, leader=True)]
+    if draw.random() < 0.8:
+        overtaken += [Fault(FaultKind.DRIFT, at_ms, until_ms, (name,), amount=max(RATES)) for name in voters]
+        overtaken.append(Fault(FaultKind.DRIFT, at_ms + 1, until_ms, (voters[0],), amount=min(RATES), leader=True))
+    if worst == "transfer":
+        handed_ms = alone_ms - draw.randint(1, 5)
+        overtaken.append(Fault(FaultKind.TRANSFER, handed_ms, handed_ms, (voters[0],), leader=True))
+    if worst == "campaign":
+        stands_ms = alone_ms + draw.randint(0, 30)
+        overtaken.append(Fault(FaultKind.CAMPAIGN, stands_ms, stands_ms, (draw.choice(voters),)))
+    return overtaken
 
 
 def _divided_change(draw: random.Random, everybody: tuple[str, ...], duration_ms: int) -> list[Fault]:

@@ -104,6 +104,7 @@ class World:
         self._proposed = 0
         self._markers: set[int] = set()
         self._reads: dict[int, int] = {}
+        self._reads_until = 0.0
         self._down: dict[str, int] = {}
         self.network = Network(random.Random(f"network/{plan.seed}"), plan.delay_ms)
         self.members: dict[str, Member] = {}
@@ -159,7 +160,8 @@ class World:
         )
         member.life += 1
         seed = self.plan.seed * 1_000 + member.life
-        member.server = RaftServer(member.name, member.origin, TIMING, limits, seed)
+        timing = msgspec.structs.replace(TIMING, clock_drift_bound=self.plan.clock_drift_bound)
+        member.server = RaftServer(member.name, member.origin, timing, limits, seed)
         member.applied = recovered.snapshot_index
         member.tick_at = None
         member.configuration = member.origin
@@ -338,7 +340,7 @@ class World:
         candidates = leaders if leaders and self._draw.random() < 0.8 else running
         member = candidates[int(self._draw.random() * len(candidates))]
         self._proposed += 1
-        if self._draw.random() < 0.2:
+        if self._draw.random() < 0.2 or self.now < self._reads_until:
             self._reads[self._proposed] = self.history.commit_index if self.history.commit_index else 0
             self.tell(member, v.Read(self._proposed))
             return
@@ -383,6 +385,28 @@ class World:
         links = between(fault.members, [name for name in self.members if name not in fault.members])
         self.network.cut(links)
         self._until(fault, lambda: self.network.mend(links))
+
+    def _overtake(self, fault: Fault) -> None:
+        """One member does not hear the leader any more; later nobody does, and perhaps those that did until then
+        restart: who is elected now, the leader does not know. Clients only read, so that all logs are equal."""
+        self._reads_until = float(fault.until_ms)
+        leader = self._victim(fault)
+        first, *rest = [member for member in self.members.values() if member is not leader]
+
+        def cut(links: list[tuple[str, str]]) -> None:
+            self.network.cut(links)
+            self._until(fault, lambda: self.network.mend(links))
+
+        def be_alone() -> None:
+            if self.healed:
+                return
+            cut(between([leader.name], [first.name, *(member.name for member in rest)]))
+            if fault.amount > 0:
+                for member in rest:
+                    self._crash(Fault(FaultKind.CRASH, int(self.now), int(self.now + fault.amount), (member.name,)))
+
+        self.later((fault.until_ms - self.now) / 6, lambda: None if self.healed else cut([(leader.name, first.name)]))
+        self.later((fault.until_ms - self.now) / 2, be_alone)
 
     def _cut(self, fault: Fault) -> None:
         if len(fault.members) == 2:
@@ -436,7 +460,7 @@ class World:
 
     def heal(self) -> None:
         """From now on nothing goes wrong: links carry, disks store, whoever is down starts."""
-        self.healed = True
+        self.healed, self._reads_until = True, 0.0
         self.network.heal()
         for member in self.members.values():
             member.disk.full, member.disk.slow_ms, member.disk.broken = False, 0.0, False
@@ -486,6 +510,7 @@ _FAULTS: dict[FaultKind, Callable[[World, Fault], None]] = {
     FaultKind.TRANSFER: World._transfer,
     FaultKind.CAMPAIGN: World._campaign,
     FaultKind.MEMBERSHIP: World._membership,
+    FaultKind.OVERTAKE: World._overtake,
 }
 
 

@@ -38,6 +38,12 @@ class Authority(msgspec.Struct, frozen=True):
     certificate: x509.Certificate
     key: PrivateKeyTypes
 
+    @classmethod
+    def of(cls, issued: Issued) -> Authority:
+        """The one that has just been made."""
+        key = serialization.load_pem_private_key(issued.key, None)
+        return cls(x509.load_pem_x509_certificate(issued.certificate), key)
+
     @property
     def cluster(self) -> str:
         """The cluster that it speaks for."""

@@ -59,7 +59,9 @@ def refusal(tmp_path: Path, text: str) -> str:
         ("raft_election_timeout", (150, 300)),
         ("raft_heartbeat_interval", 50),
         ("raft_snapshot_interval", 10000),
+        ("raft_clock_drift_bound", None),
         ("raft_port", 6816),
+        ("join_port", 0),
         ("http_port", 9090),
         ("heartbeat_interval", 30000),
         ("heartbeat_timeout", 90000),
@@ -176,6 +178,10 @@ def test_overrides_beat_the_file_and_are_checked_alike(tmp_path):
         (
             "[flurm]\nraft_election_timeout = [300, 150]\n",
             "2: raft_election_timeout = [300, 150]: expected [lowest, highest] in milliseconds, lowest first",
+        ),
+        (
+            "[flurm]\nraft_clock_drift_bound = 1\n",
+            "2: raft_clock_drift_bound = 1: expected a number from 0 to less than 1, such as 0.01",
         ),
         (
             "[flurm]\nraft_heartbeat_interval = 200\n",

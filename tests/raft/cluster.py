@@ -20,8 +20,9 @@ TICK_MS = 10
 class Host:
     """One member with its disk: what it was told to do, and what came of it."""
 
-    def __init__(self, name: str, configuration: Configuration, limits: Limits) -> None:
+    def __init__(self, name: str, configuration: Configuration, limits: Limits, timing: Timing) -> None:
         self.name = name
+        self.timing = timing
         self.origin = configuration
         self.limits = limits
         self.hard_state = HardState()
@@ -36,7 +37,7 @@ class Host:
 
     def restart(self) -> None:
         """Come up with what is on disk."""
-        self.server = RaftServer(self.name, self.origin, Timing(), self.limits, seed=7)
+        self.server = RaftServer(self.name, self.origin, self.timing, self.limits, seed=7)
         self.applied = []
         index, term, configuration = self.snapshot or (0, 0, None)
         self.recovery = v.Recovered(self.hard_state, index, term, tuple(self.disk), configuration)
@@ -68,10 +69,17 @@ class Host:
 class Cluster:
     """Members that talk to each other, and a clock that the test moves."""
 
-    def __init__(self, voters: str, learners: str = "", others: str = "", limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        voters: str,
+        learners: str = "",
+        others: str = "",
+        limits: Limits = Limits(),  # noqa: B008
+        timing: Timing = Timing(),  # noqa: B008
+    ) -> None:
         configuration = Configuration(tuple(voters), tuple(learners))
-        self.hosts = {name: Host(name, configuration, limits) for name in voters + learners}
-        self.hosts |= {name: Host(name, Configuration(), limits) for name in others}
+        self.hosts = {name: Host(name, configuration, limits, timing) for name in voters + learners}
+        self.hosts |= {name: Host(name, Configuration(), limits, timing) for name in others}
         self.now_ms = 0
         self.mail: list[e.Send] = []
         self.cut_off: set[str] = set()

@@ -129,6 +129,20 @@ def test_without_a_name_it_goes_to_who_has_most_of_the_log():
     assert cluster.leaders == ["c"]
 
 
+def test_without_a_name_it_does_not_go_to_one_that_has_fallen_silent():
+    cluster = leader()
+    cluster.hosts["b"].hold()
+    cluster.propose("a", b"x")
+    cluster.run(60)
+    cluster.cut_off = {"c"}
+    cluster.run(310)
+    assert cluster["a"].progress["c"].match_index > cluster["a"].progress["b"].match_index
+    transfer(cluster)
+    cluster.release("b")
+    cluster.run(100)
+    assert cluster.leaders == ["b"]
+
+
 def test_a_transfer_that_does_not_get_through_is_given_up_and_proposals_are_taken_again():
     cluster = leader()
     cluster.cut_off = {"c"}

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from actors.net.serving import Service
 from actors.state_manager import StateManager
 from flurm.core import answers, lifecycle, snapshot
 from flurm.core.commands import SubmitJob
 from flurm.raft import election, following, replication
+from flurm.raft.limits import Timing
 from flurm.raft.messages import AppendReply
 from flurm.raft.records import HardState
 from flurm.storage.hard_state import HardStateFile
@@ -132,6 +134,20 @@ def skips_an_entry(patch: Patch) -> None:
     patch.setattr(StateManager, "_apply_all", apply_all)
 
 
+def answers_current_reads_without_asking(patch: Patch) -> None:
+    """A controller that has led answers what must be current from its state, whoever leads by now."""
+    patch.setattr(Service, "_confirm", lambda self, exchange, system: None)
+
+
+def trusts_its_lease_too_long(patch: Patch) -> None:
+    """A leader takes its lease to be as long as it leads without an answer, where it has leases."""
+
+    def lease_ms(timing: Timing) -> int:
+        return 0 if timing.clock_drift_bound is None else 2 * timing.election_ms[1]
+
+    patch.setattr(Timing, "lease_ms", property(lease_ms))
+
+
 ALL: tuple[Mutant, ...] = (
     commits_alone,
     does_not_sync,
@@ -145,4 +161,6 @@ ALL: tuple[Mutant, ...] = (
     skips_an_entry,
     elects_anybody,
     acknowledges_before_it_is_durable,
+    answers_current_reads_without_asking,
+    trusts_its_lease_too_long,
 )

@@ -12,6 +12,7 @@ import msgspec
 
 from flurm.raft import effects as e
 from flurm.raft import election, following, membership, quorum, reads, replication, snapshotting
+from flurm.raft.limits import Timing
 from flurm.raft.member import Member
 from flurm.raft.messages import VoteReply
 from flurm.raft.records import HardState
@@ -123,6 +124,34 @@ def answer_reads_without_asking_anybody(patch: Any) -> None:
     patch.setattr(reads, "confirmed_round", lambda me: me.round + 1)
 
 
+def trust_a_lease_for_an_election_timeout_whatever_clocks_do(patch: Any) -> None:
+    def whole(timing):
+        return 0 if timing.clock_drift_bound is None else timing.election_ms[0]
+
+    patch.setattr(Timing, "lease_ms", property(whole))
+
+
+def trust_a_lease_for_two_election_timeouts(patch: Any) -> None:
+    def doubled(timing):
+        return 0 if timing.clock_drift_bound is None else 2 * timing.election_ms[0]
+
+    patch.setattr(Timing, "lease_ms", property(doubled))
+
+
+def keep_the_lease_when_handing_over(patch: Any) -> None:
+    has_lease = reads.has_lease
+
+    def forgetful(me):
+        me.handed_over_in = 0
+        return has_lease(me)
+
+    patch.setattr(reads, "has_lease", forgetful)
+
+
+def stand_within_a_lease_when_an_administrator_says_so(patch: Any) -> None:
+    patch.setattr(election, "force", lambda me: election.campaign(me, transfer=True))
+
+
 def answer_reads_before_knowing_what_is_committed(patch: Any) -> None:
     patch.setattr(replication, "has_committed", lambda me: True)
 
@@ -161,6 +190,10 @@ MUTANTS: dict[str, Callable[[Any], None]] = {
         answer_for_what_was_not_compared,
         answer_reads_without_asking_anybody,
         answer_reads_before_knowing_what_is_committed,
+        trust_a_lease_for_an_election_timeout_whatever_clocks_do,
+        trust_a_lease_for_two_election_timeouts,
+        keep_the_lease_when_handing_over,
+        stand_within_a_lease_when_an_administrator_says_so,
         keep_the_log_beside_an_installed_snapshot,
         lose_the_token_of_a_commit,
     )
@@ -171,6 +204,5 @@ RARE = {
     "vote_before_the_sync",
     "vote_for_a_longer_log_of_an_older_term",
     "answer_for_what_was_not_compared",
-    "answer_reads_without_asking_anybody",
 }
 """Those that take many seeds, and so some seconds: the default run leaves them out."""

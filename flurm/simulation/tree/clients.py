@@ -11,7 +11,15 @@ from flurm.simulation.tree.network import Exchange
 from flurm.simulation.tree.nodes import answer_of, request
 from protocol.constants import ALLOC_SID_USER_HOLD, INFINITE, MessageType
 from protocol.errno import Errno
-from protocol.messages import JobDescription, KillStep, ReturnCode, ReturnCodeText, SubmitResponse
+from protocol.messages import (
+    JobDescription,
+    KillStep,
+    NodeInfoRequest,
+    NodeInfoResponse,
+    ReturnCode,
+    ReturnCodeText,
+    SubmitResponse,
+)
 from protocol.messages.common import StepId
 from protocol.messages.job_info import JobInfoRequest, JobInfoResponse
 
@@ -37,6 +45,9 @@ class Op(msgspec.Struct, eq=False):
     controller: str = ""
     maybe: bool = False
     """A controller that stands by may have passed it on before it gave up."""
+
+
+LOOKS_EVERY_S = 0.5
 
 
 class Client:
@@ -100,6 +111,15 @@ class Client:
         if isinstance(answer, JobInfoResponse):
             op.seen, op.code = {job.job_id: job.name or "" for job in answer.jobs}, 0
         self._end(op, answer)
+
+    def look(self, until_s: float) -> None:
+        """Look at the nodes again and again: what is said of them must be current (`controller.WatchedService`)."""
+        while self.scheduler.now_s < until_s:
+            op = self._begin("look", "")
+            answer = self._ask(op, MessageType.REQUEST_NODE_INFO, NodeInfoRequest())
+            op.code = 0 if isinstance(answer, NodeInfoResponse) else None
+            self._end(op, answer)
+            self.scheduler.wait_for(lambda: False, self.scheduler.random.expovariate(1 / LOOKS_EVERY_S), [])
 
     def _begin(self, kind: str, name: str) -> Op:
         op = Op(self.name, kind, name, self.scheduler.now_s)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from actors.net import agent, blob_exchange, forwarding, rpc
+from actors.net import agent, blob_exchange, forwarding, routing, rpc
 from actors.net.blob_exchange import BlobExchange
 from actors.net.forwarding import ForwardedConnection, Forwarder
 from actors.net.serving import NotInCharge, Refusal, Service
@@ -79,6 +79,21 @@ class Authority:
         """Whoever the frame names."""
         assert frame.auth is not None
         return Identity(frame.auth.uid, frame.auth.gid)
+
+
+class WatchedService(Service):
+    """Looks whether a read that must be current knows all that anybody had applied when it came."""
+
+    def __init__(self, watch: Any, *what: Any, **how: Any) -> None:
+        super().__init__(*what, **how)
+        self._watch = watch
+
+    def _confirm(self, exchange: Any, system: Any) -> None:
+        known = self._watch.highest
+        super()._confirm(exchange, system)
+        index = self.terms["cluster_index"]
+        if exchange.frame.msg_type in routing.KNOWN_IN_CHARGE and index < known:
+            self._watch.violated(f"{exchange.name} is answered from entry {index}, when {known} was applied elsewhere")
 
 
 class Connection:
@@ -198,7 +213,9 @@ class Controller:
         env["forwarder"] = Forwarder(self.name, env["peers"], system.terms, self.config.message_timeout, env["clock"])
         assert self.store is not None
         env["blob_exchange"] = BlobExchange(self.name, env["peers"], self.store.blobs, system.terms, env["clock"])
-        env["service"] = Service(env, system.terms, handlers=MANY, handlers_max=MANY, clock=env["clock"])
+        env["service"] = WatchedService(
+            self.world.watch, env, system.terms, handlers=MANY, handlers_max=MANY, clock=env["clock"]
+        )
 
     def _run(self, system: Simulation) -> None:
         """Start the tree; when it gives up, the service manager of the machine starts all of it anew."""

@@ -51,7 +51,7 @@ def _by_job(history: list[Op], final: Any) -> dict[int, list[Op]]:
     ids = {job.spec.name: job.id for job in final.jobs.values()} if final is not None else {}
     jobs: dict[int, list[Op]] = {}
     for op in history:
-        if op.kind == "list" or (op.kind == "submit" and op.code not in (None, 0)):
+        if op.kind in ("list", "look") or (op.kind == "submit" and op.code not in (None, 0)):
             continue
         job_id = op.job_id or ids.get(op.name, 0)
         if job_id:

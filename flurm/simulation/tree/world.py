@@ -135,7 +135,7 @@ class World:
         names = [f"c{number}" for number in range(1, plan.controllers + 1)]
         self.controllers: dict[str, Controller] = {}
         for name in names:
-            self.controllers[name] = Controller(_config(name, names), self.network, directory / name, self)
+            self.controllers[name] = Controller(_config(name, names, plan.seed), self.network, directory / name, self)
         self.nodes = {f"n{number}": SimNode(f"n{number}", CPUS, self) for number in range(1, NODES + 1)}
         self.clients = [Client(f"u{number}", self) for number in range(1, CLIENTS + 1)]
 
@@ -161,6 +161,7 @@ class World:
             self.scheduler.alarm(fault.at_s, partial(self._begin, fault))
         for client in self.clients:
             self.scheduler.spawn(partial(client.run, self.plan.seconds), owner="clients")
+        self.scheduler.spawn(partial(Client("w1", self).look, self.plan.seconds), owner="clients")
         if self._drive(self.plan.seconds, lambda: False):
             return
         self._heal()
@@ -405,8 +406,11 @@ def _ask(system: Any, request: Any) -> None:
         pass
 
 
-def _config(name: str, names: list[str]) -> Config:
-    """The configuration of one controller: what differs from the defaults is so that much happens in little time."""
+def _config(name: str, names: list[str], seed: int) -> Config:
+    """The configuration of one controller: what differs from the defaults is so that much happens in little time.
+
+    Every other seed has leases.
+    """
     host = f"10.0.0.{names.index(name) + 1}"
     nodes = tuple(f"n{number}" for number in range(1, NODES + 1))
     return Config(
@@ -418,6 +422,7 @@ def _config(name: str, names: list[str]) -> Config:
         ),
         raft_election_timeout=ELECTION_MS,
         raft_heartbeat_interval=HEARTBEAT_MS,
+        raft_clock_drift_bound=0.01 if seed % 2 else None,
         raft_snapshot_interval=SNAPSHOT_EVERY,
         heartbeat_interval=10_000,
         scheduler_plugin="flurm_sched_fifo",
