@@ -1,0 +1,7 @@
+"""What a running slurmctld says of itself, as a cluster of FLURM's: pure translation, for `flurm import`.
+
+``answers``     all that was asked for, as it came
+``jobs``        one job: what was asked for, how it stands, what it holds
+``states``      node states, and partitions as they were changed at run time
+``cluster``     all of it together, on the nodes and partitions that slurm.conf names; what does not come along is noted
+"""

@@ -1,0 +1,358 @@
+"""One job of a slurmctld, as squeue and scontrol are told of it, as a job of FLURM's.
+
+What a user asked for is told only as far as clients show it: that is what a `JobSpec` can be filled with. From 22.05 to
+26.05 the fields are the same but for a few that were added, so one table does for all.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+
+from flurm.core.arrays import parse as parse_array
+from flurm.core.enums import JobFlag, JobState, Reason
+from flurm.core.names import BadNodeList, expand
+from flurm.core.records import Allocation, ArrayTask, Cluster, Job, JobSpec, NodeShare, bits_of
+from protocol.constants import (
+    INFINITE16,
+    MEM_PER_CPU,
+    NICE_OFFSET,
+    NO_VAL,
+    NO_VAL16,
+    JobReason,
+)
+from protocol.constants import JobFlag as BitFlag
+from protocol.messages import JobInfo, JobResources
+from protocol.versions import Version
+
+__all__ = ["UserName", "allocation_of", "array_of", "array_tasks", "asked_tasks", "job_id_of", "job_of", "spec_of"]
+
+UserName = Callable[[int], str | None]
+
+_BASE_STATE = 0xFF
+_TEXTS = (
+    "account", "qos", "wckey", "comment", "admin_comment", "extra", "licenses", "mcs_label", "network", "container",
+    "burst_buffer", "features", "prefer", "cluster_features", "batch_features", "tres_bind", "tres_freq",
+    "tres_per_job", "tres_per_node", "tres_per_socket", "tres_per_task", "cpus_per_tres", "mem_per_tres", "work_dir",
+    "std_in", "std_out", "std_err",
+)  # fmt: skip
+_RENAMED_TEXTS = {
+    "resv_name": "reservation",
+    "alloc_node": "submit_host",
+    "req_nodes": "required_nodes",
+    "exc_nodes": "excluded_nodes",
+    "submit_line": "submit_line",
+}
+_NUMBERS = {
+    "ntasks_per_node": ("ntasks_per_node", (0, NO_VAL16)),
+    "ntasks_per_tres": ("ntasks_per_tres", (0, NO_VAL16)),
+    "shared": ("exclusive", (NO_VAL16,)),
+    "core_spec": ("core_spec", (NO_VAL16,)),
+    "cpu_freq_min": ("cpu_freq_min", (NO_VAL,)),
+    "cpu_freq_max": ("cpu_freq_max", (NO_VAL,)),
+    "cpu_freq_gov": ("cpu_freq_governor", (NO_VAL,)),
+    "time_limit": ("time_limit_min", (NO_VAL,)),
+    "time_min": ("time_min_min", (0, NO_VAL)),
+    "profile": ("profile", (0,)),
+    "max_cpus": ("max_cpus", (0, NO_VAL)),
+}
+"""Field of the job's record, that of the spec, and the values that stand for none."""
+_LAYOUT = {
+    "boards_per_node": (0, NO_VAL16),
+    "sockets_per_board": (0, NO_VAL16),
+    "sockets_per_node": (0, NO_VAL16),
+    "cores_per_socket": (0, NO_VAL16),
+    "threads_per_core": (0, NO_VAL16),
+    "ntasks_per_board": (0, NO_VAL16),
+    "ntasks_per_socket": (0, INFINITE16),
+    "ntasks_per_core": (0, INFINITE16),
+    "plane_size": (0, NO_VAL16),
+}
+_WORKED_OUT = (
+    BitFlag.TRES_STR_CALC | BitFlag.NTASKS_SET | BitFlag.CPUS_SET | BitFlag.ACCRUE_OVER | BitFlag.WAS_RUNNING
+    | BitFlag.USE_DEFAULT_ACCT | BitFlag.USE_DEFAULT_QOS | BitFlag.USE_DEFAULT_WCKEY | BitFlag.DEPENDENT
+    | BitFlag.PART_ASSIGNED | BitFlag.BACKFILL_SCHED | BitFlag.BACKFILL_LAST | BitFlag.BACKFILL_TEST
+    | BitFlag.CRON_JOB | BitFlag.HAS_STATE_DIR | BitFlag.HET_JOB_FLAG | BitFlag.TOP_PRIO_TMP
+)  # fmt: skip
+"""Flags that tell how a job stands, not how it was submitted."""
+
+
+def job_id_of(info: JobInfo) -> int:
+    """The job's id, which from 25.11 on is told elsewhere."""
+    return info.job_id or info.step_id.job_id
+
+
+def spec_of(info: JobInfo, version: int, user_name: UserName) -> JobSpec:
+    """What the job asks for, as far as clients are told; without script, environment and dependency."""
+    state = JobState(info.job_state & _BASE_STATE)
+    fields: dict[str, object] = {name: _text(getattr(info, name)) for name in _TEXTS}
+    fields |= {field: _text(getattr(info, name)) for name, field in _RENAMED_TEXTS.items()}
+    for name, (field, unset) in _NUMBERS.items():
+        fields[field] = _given(getattr(info, name), unset)
+    for name, unset in _LAYOUT.items():
+        fields[name] = _given(getattr(info.boards_per_node, name), unset)
+    fields |= _size(info, state)
+    flags = BitFlag(info.bitflags)
+    return JobSpec(
+        name=info.name or "",
+        user_id=info.user_id,
+        group_id=info.group_id,
+        user_name=info.user_name or user_name(info.user_id),
+        partitions=tuple(part for part in (info.partition or "").split(",") if part),
+        submit_sid=info.alloc_sid,
+        argv=_arguments(info, version),
+        tmp_disk_mib=info.pn_min_tmp_disk,
+        contiguous=bool(info.contiguous),
+        req_switch=info.req_switch,
+        wait_for_switch_s=info.wait4switch,
+        begin_s=_begin_s(info, state),
+        deadline_s=info.deadline,
+        nice=info.nice - NICE_OFFSET if info.nice else 0,
+        site_factor=info.site_factor - NICE_OFFSET if info.site_factor else 0,
+        requeue=bool(info.requeue),
+        reboot=bool(info.reboot),
+        delay_boot_s=info.delay_boot,
+        mail_type=info.mail_type,
+        mail_user=info.mail_user if info.mail_type else None,
+        bit_flags=int(flags & ~_WORKED_OUT),
+        protocol_version=info.start_protocol_ver,
+        kill_invalid_dependency=_kill_invalid_dependency(flags),
+    ).with_(**fields)
+
+
+def _text(value: str | None) -> str | None:
+    return None if value in (None, "", "(null)") else value
+
+
+def _given(value: int, unset: tuple[int, ...]) -> int | None:
+    return None if value in unset else value
+
+
+def _size(info: JobInfo, state: JobState) -> dict[str, object]:
+    """CPUs, nodes, tasks and memory: of a job that has started, what it holds is told, and what it asked for stands
+    in its TRES."""
+    asked = dict(part.split("=", 1) for part in (info.tres_req_str or "").split(",") if "=" in part)
+    flags = BitFlag(info.bitflags)
+    tasks = info.num_tasks if flags & BitFlag.NTASKS_SET and info.num_tasks != NO_VAL else None
+    cpus_per_task = info.cpus_per_task if flags & BitFlag.CPUS_SET and info.cpus_per_task != NO_VAL16 else None
+    waits = state is JobState.PENDING
+    least_cpus = max((cpus_per_task or 1) * (info.ntasks_per_node or 1), 1)
+    per_cpu = bool(info.pn_min_memory & MEM_PER_CPU)
+    memory_mib = info.pn_min_memory & ~MEM_PER_CPU
+    return {
+        "min_nodes": _number(asked.get("node")) or max(info.num_nodes, 1),
+        "max_nodes": _given(info.max_nodes, (0, NO_VAL)) if waits else None,
+        "min_cpus": _number(asked.get("cpu")) or max(info.num_cpus, 1),
+        "num_tasks": tasks,
+        "cpus_per_task": cpus_per_task,
+        "min_cpus_per_node": info.pn_min_cpus if least_cpus < info.pn_min_cpus < NO_VAL16 else None,
+        "memory_per_cpu_mib": memory_mib if per_cpu else None,
+        "memory_per_node_mib": None if per_cpu else memory_mib,
+    }
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else 0
+
+
+def _arguments(info: JobInfo, version: int) -> tuple[str, ...]:
+    """The script and its arguments: one text up to 22.05, later the script alone, and the arguments are where the
+    submission's command line is told."""
+    if not info.command:
+        return ()
+    if version <= Version.V22_05:
+        return tuple(info.command.split(" "))
+    try:
+        line = shlex.split(info.submit_line or "")
+    except ValueError:
+        line = []
+    base = info.command.rpartition("/")[2]
+    place = next((i for i, word in enumerate(line) if i and word.rpartition("/")[2] == base), len(line))
+    return (info.command, *line[place + 1 :])
+
+
+def _begin_s(info: JobInfo, state: JobState) -> int:
+    """The begin time of a job that waits for it: nobody is eligible in the future for another reason."""
+    if state is not JobState.PENDING or info.state_reason in _ELIGIBLE:
+        return 0
+    return info.eligible_time if info.eligible_time > info.submit_time and info.eligible_time == info.start_time else 0
+
+
+_ELIGIBLE = (JobReason.PRIORITY, JobReason.RESOURCES, JobReason.ARRAY_TASK_LIMIT)
+"""Reasons of jobs that only wait for their turn."""
+
+
+def _kill_invalid_dependency(flags: BitFlag) -> bool | None:
+    if flags & BitFlag.KILL_INV_DEP:
+        return True
+    return False if flags & BitFlag.NO_KILL_INV_DEP else None
+
+
+def job_of(info: JobInfo, spec: JobSpec, cluster: Cluster, array: ArrayTask | None) -> Job:
+    """The job as it stands: what runs goes on, and is taken for launched.
+
+    Raises LookupError where it holds something, but of no node that the cluster has.
+    """
+    state = JobState(info.job_state & _BASE_STATE)
+    completing = bool(info.job_state & JobFlag.COMPLETING)
+    holds = state in (JobState.RUNNING, JobState.SUSPENDED) or completing
+    allocation = allocation_of(info, cluster) if info.nodes and (holds or state.is_finished) else None
+    if allocation is None and holds:
+        raise LookupError(f"job {job_id_of(info)} runs on {info.nodes}")
+    waits = state is JobState.PENDING
+    mask = allocation.node_mask if allocation is not None and completing else 0
+    return Job(
+        id=job_id_of(info),
+        spec=spec,
+        state=state,
+        flags=JobFlag(info.job_state & _KEPT_FLAGS),
+        reason=_reason(info.state_reason),
+        reason_text=info.state_desc,
+        priority=info.priority,
+        hold=_hold(info) if waits and not info.priority else None,
+        array=array,
+        partition=spec.partitions[0] if spec.partitions else "",
+        time_limit_min=None if waits else info.time_limit,
+        submit_s=info.submit_time,
+        eligible_s=info.eligible_time,
+        start_s=info.start_time,
+        end_s=0 if waits else info.end_time,
+        last_evaluated_s=info.last_sched_eval,
+        scheduled_by=_scheduled_by(info),
+        planned_nodes=cluster.mask_of([name for name in _names(info.sched_nodes) if name in cluster.nodes]),
+        allocation=allocation,
+        node_names=_node_names(info, allocation, cluster),
+        launch=_launch(info, state),
+        completing=mask,
+        exit_status=info.exit_code,
+        derived_exit_status=info.derived_ec,
+        restarts=info.restart_cnt,
+        requeue_held=waits and bool(info.job_state & JobFlag.REQUEUE_HOLD),
+    )
+
+
+_KEPT_FLAGS = int(JobFlag.COMPLETING | JobFlag.SPECIAL_EXIT | JobFlag.REQUEUE_HOLD | JobFlag.LAUNCH_FAILED)
+
+
+def _reason(number: int) -> Reason:
+    try:
+        return Reason(JobReason(number).text)
+    except ValueError:
+        return Reason.NONE
+
+
+def _hold(info: JobInfo) -> str:
+    return "admin" if info.state_reason == JobReason.HELD else "user"
+
+
+def _scheduled_by(info: JobInfo) -> str | None:
+    if info.bitflags & BitFlag.BACKFILL_SCHED:
+        return "Backfill"
+    return "Main" if info.start_time and info.job_state & _BASE_STATE else None
+
+
+def _launch(info: JobInfo, state: JobState) -> str | None:
+    """A script that waits for its node to be ready has not been sent; a node that has it says so when it is sent."""
+    if state is not JobState.RUNNING or info.job_state & JobFlag.COMPLETING or not info.batch_flag:
+        return None
+    return "wanted" if info.job_state & JobFlag.CONFIGURING else "sent"
+
+
+def _node_names(info: JobInfo, allocation: Allocation | None, cluster: Cluster) -> tuple[str, ...]:
+    """The batch host first, which reports the end."""
+    names = cluster.names_in(allocation.node_mask) if allocation is not None else _names(info.nodes)
+    if info.batch_host in names:
+        return (info.batch_host, *(name for name in names if name != info.batch_host))
+    return tuple(names)
+
+
+def _names(text: str | None) -> list[str]:
+    try:
+        return expand(text) if text and text != "(null)" else []
+    except BadNodeList:
+        return []
+
+
+def allocation_of(info: JobInfo, cluster: Cluster) -> Allocation | None:
+    """What the job holds or held of nodes that the cluster has, of one that is ending on the nodes where it still is;
+    None where there is no such node."""
+    held = info.job_resrcs
+    left = set(_names(info.nodes))
+    shares = [
+        NodeShare(node=cluster.nodes[name].index, cores=cores, cpus=cpus, memory_mib=memory_mib)
+        for name, cores, cpus, memory_mib in _held(held, cluster)
+        if name in cluster.nodes and name in left
+    ]
+    known = {share.node for share in shares}
+    rest = (cluster.nodes[name].index for name in left if name in cluster.nodes)
+    shares += [NodeShare(node=index, cores=0, cpus=0) for index in rest if index not in known]
+    if not shares:
+        return None
+    return Allocation(tuple(sorted(shares, key=lambda share: share.node)), whole_nodes=held.whole_node == 1)
+
+
+def _held(held: JobResources, cluster: Cluster) -> Iterable[tuple[str, int, int, int]]:
+    """Node name, cores as a mask, CPUs and MiB of each node of a job; nothing where no details are told."""
+    if held.nhosts == NO_VAL or not held.nodes:
+        return
+    shapes = zip(held.sockets_per_node, held.cores_per_socket, held.sock_core_rep_count, strict=False)
+    sizes = [sockets * cores for sockets, cores, count in shapes for _ in range(count)]
+    place = 0
+    for number, name in enumerate(_names(held.nodes)):
+        size = sizes[number] if number < len(sizes) else 0
+        if held.core_bitmap is not None:
+            cores = held.core_bitmap.mask >> place & ((1 << size) - 1)
+        else:
+            cores = (1 << cluster.nodes[name].cores) - 1 if name in cluster.nodes else 0
+        place += size
+        cpus = held.cpus[number] if number < len(held.cpus) else 0
+        memory_mib = held.memory_allocated[number] if number < len(held.memory_allocated) else 0
+        yield name, cores, cpus, memory_mib
+
+
+def array_tasks(info: JobInfo) -> int:
+    """The array tasks that a record stands for, as a bitmap; 0 for a job of no array."""
+    if info.array_task_id != NO_VAL:
+        return 1 << info.array_task_id if info.array_job_id else 0
+    text = (info.array_task_str or "").partition("%")[0]
+    if text.lower().startswith("0x"):
+        return int(text, 16)
+    found = parse_array(text, _NO_TASK_ABOVE) if text else None
+    return found.tasks if found is not None else 0
+
+
+_NO_TASK_ABOVE = 4_000_002
+
+
+def array_of(info: JobInfo, tasks: int) -> ArrayTask | None:
+    """The job's place in its array, all of whose tasks are `tasks`; None for a job of no array."""
+    if not info.array_job_id:
+        return None
+    own, ids = array_tasks(info), bits_of(tasks)
+    single = info.array_task_id != NO_VAL
+    return ArrayTask(
+        job_id=info.array_job_id,
+        task_id=info.array_task_id if single else None,
+        waiting=0 if single else own,
+        max_running=info.array_max_tasks,
+        count=len(ids),
+        lowest=ids[0] if ids else 0,
+        highest=ids[-1] if ids else 0,
+        step=ids[1] - ids[0] if len(ids) > 1 else 1,
+    )
+
+
+_ARRAY_OPTION = re.compile(r"(?:--array[= ]|\s-a[= ]?)\s*[\"']?([0-9,:%\-]+)")
+
+
+def asked_tasks(info: JobInfo, script: bytes) -> int:
+    """The tasks that an array was submitted with, where the command line or the script says so; 0 where not."""
+    lines = [info.submit_line or ""]
+    lines += [line.decode("latin-1") for line in script.splitlines() if line.startswith(b"#SBATCH")]
+    for line in lines:
+        option = _ARRAY_OPTION.search(line)
+        found = parse_array(option[1], _NO_TASK_ABOVE) if option else None
+        if found is not None:
+            return found.tasks
+    return 0
