@@ -1,7 +1,7 @@
 """Asking a slurmctld for all that matters, as any client with the rights of root or SlurmUser may.
 
-It is asked in the oldest version of the protocol that it understands, 22.05 first. Jobs change while one asks: they are
-asked for last, again until every script is there, and the next job id after them.
+It is asked in the newest version of the protocol that both sides know: newer ones tell more. Jobs change while one
+asks: they are asked for last, again until every script is there, and the next job id after them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Asking:
     def _find_version(self) -> int:
         reached = False
         problem = ""
-        for version in Version:
+        for version in sorted(Version, reverse=True):
             try:
                 answer = rpc.call(
                     self.address, MessageType.REQUEST_PING, None, version=version, signer=self.signer,

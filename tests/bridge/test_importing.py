@@ -265,3 +265,15 @@ def test_salloc_ends_its_allocation_and_nobody_elses():
     assert done(70001, 1001) == Rejected(Refusal.NOT_SUPPORTED)
     ended = apply(cluster, done(70000, 1001).command).cluster.jobs[70000]
     assert (ended.state, ended.exit_status) == (JobState.FAILED, 2 << 8)
+
+
+@pytest.mark.parametrize(("version", "script", "held"), [
+    (0x2A00, b"#!/bin/sh\n./run $1\n", True),
+    (0x2A00, b"#!/bin/sh\n./run ${@}\n", True),
+    (0x2A00, b"#!/bin/sh\n./run $HOME ${X1}\n", False),
+    (0x2600, b"#!/bin/sh\n./run $1\n", False),
+])  # fmt: skip
+def test_a_script_whose_arguments_are_not_told_is_not_run_without_them(version, script, held):
+    imported = taken([waiting(70000, command="/mnt/alice/job.sh")], version=version, scripts={70000: script})
+    assert (imported.cluster.jobs[70000].hold == "admin") is held
+    assert ("arguments" in "".join(map(str, imported.differs))) is held

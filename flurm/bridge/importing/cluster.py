@@ -24,6 +24,7 @@ from flurm.core.tables import mark_completing, occupy, put, put_node
 from protocol.constants import BATCH_STEP, JobStateFlag
 from protocol.constants import JobFlag as BitFlag
 from protocol.messages import JobInfo, StepId
+from protocol.versions import Version
 
 __all__ = ["Imported", "cluster_of", "login_environment"]
 
@@ -157,11 +158,25 @@ def _take_job(build: _Building, answers: Answers, info: JobInfo, tasks: int, use
     if job.spec.reservation and job.is_pending:
         build.differs.append(Note(about, f"asks for reservation {job.spec.reservation}, which FLURM has not: held"))
         job = _held(job)
+    if job.is_pending and _lacks_arguments(info, answers):
+        text = "its script takes arguments, which slurmctld does not tell: held; submit it again, or release it"
+        build.differs.append(Note(about, text))
+        job = _held(job)
     build.differs += [Note(about, text) for text in _differences(job, info, build.cluster)]
     build.cluster = put(build.cluster, job)
     if job.id in build.cluster.active:
         build.cluster = occupy(build.cluster, job, job.start_s)
         build.cluster = mark_completing(build.cluster, job)
+
+
+_USES_ARGUMENTS = re.compile(rb"\$\{?[1-9@*#]|\bgetopts?\b|\bshift\b|\bargv\b")
+
+
+def _lacks_arguments(info: JobInfo, answers: Answers) -> bool:
+    """Whether a script looks at arguments that are not told: from 23.02 on only where the command line is."""
+    if answers.version <= Version.V22_05 or not info.command or info.submit_line:
+        return False
+    return _USES_ARGUMENTS.search(answers.scripts.get(_script_owner(info), b"")) is not None
 
 
 _MOST_STATE = max(JobState)
