@@ -19,7 +19,7 @@ from flurm.bridge.importing.cluster import Imported, cluster_of
 from flurm.cli.common import alone
 from flurm.client.connection import own_signer
 from flurm.client.errors import NotSetUp
-from flurm.config import Config, ConfigError
+from flurm.config import Config, ConfigError, tls_files
 from flurm.config.drop_in import load_drop_in, slurm_conf_path
 from flurm.core.records import Cluster
 from flurm.importing import spool
@@ -68,8 +68,10 @@ def command(
         config = load_drop_in(slurm_conf_path(slurm_conf), "SlurmctldDebug")
         _check_user(config)
         directory = (state_dir or Path(config.state_dir)).absolute()
-        if not force and not dry_run:
-            founding.check_free(directory)
+        if not dry_run:
+            tls_files(config)  # a controller that could not start for want of certificates is not worth a shutdown
+            if not force:
+                founding.check_free(directory)
         asking = Asking(_address(source, config), own_signer(config))
         kept_in = spool_dir or _own_spool(config)
         answers = asking.all(kept_in)
@@ -85,6 +87,8 @@ def command(
         raise click.ClickException(str(error)) from error
     show = _show_json if as_json else _show
     show(asking.where, answers, imported, None if dry_run else directory)
+    if not as_json:
+        click.echo(_what_next(dry_run, shutdown, directory, len(config.controllers)))
 
 
 def _check_user(config: Config) -> None:
@@ -127,7 +131,7 @@ def _counts(cluster: Cluster) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _show(where: str, answers: Answers, imported: Imported, directory: Path | None) -> None:
+def _show(where: str, answers: Answers, imported: Imported, _: Path | None) -> None:
     cluster = imported.cluster
     counts = ", ".join(f"{count} {state}" for state, count in _counts(cluster).items()) or "none"
     click.echo(f"asked        {where}: slurmctld {answers.release}, protocol {version_name(answers.version)}")
@@ -138,10 +142,18 @@ def _show(where: str, answers: Answers, imported: Imported, directory: Path | No
     _section("Comes along, but not as it was", imported.differs)
     _section("Does not come along", imported.left)
     click.echo(f"\nNot told of any job, and taken for not given: {NEVER_TOLD}.")
-    if directory is None:
-        click.echo("Nothing was written.")
-    else:
-        click.echo(f"Written to {directory}. Once slurmctld has ended, start FLURM's on the same slurm.conf.")
+
+
+def _what_next(dry_run: bool, shutdown: bool, directory: Path, controllers: int) -> str:
+    if dry_run:
+        return "Nothing was written."
+    ended = (
+        "It has ended" if shutdown else "What it does from now on is not in there: end it (scontrol shutdown slurmctld)"
+    )
+    then = f"Written to {directory}. {ended}; start FLURM's on the same slurm.conf."
+    if controllers < 2:
+        return then
+    return f"{then} It begins as a cluster of one: empty the state of another controller, start it, add it, and so on."
 
 
 def _section(title: str, rows: tuple[str, ...] | tuple[Note, ...]) -> None:

@@ -46,6 +46,7 @@ class Asking:
         self.address, self.signer, self.timeout_s, self._now_s = address, signer, timeout_s, now_s
         self.where = f"{address[0]}:{address[1]}"
         self._scripts: dict[int, bytes] = {}
+        self._environments: dict[int, tuple[bytes, ...]] = {}
         self._refused: set[int] = set()
         self.version = self._find_version()
 
@@ -63,6 +64,7 @@ class Asking:
         for _ in range(_ROUNDS):
             if not self._ask_for_scripts(jobs):
                 break
+            self._read_environments(state_save_location)
             jobs = self._jobs()
         build = self._fetch(wire.BuildInfoResponse, MessageType.REQUEST_BUILD_INFO, wire.LastUpdate())
         return Answers(
@@ -77,7 +79,7 @@ class Asking:
             steps=tuple(steps),
             reservations=tuple(each.name or "" for each in reservations.reservation_array),
             scripts=dict(self._scripts),
-            environments=self._environments(state_save_location),
+            environments=dict(self._environments),
         )
 
     def shut_down(self, patience_s: float = 60.0) -> None:
@@ -156,11 +158,14 @@ class Asking:
                 self._refused.add(owner)
         return bool(set(lacking) - self._refused)
 
-    def _environments(self, state_save_location: Path | None) -> dict[int, tuple[bytes, ...]]:
+    def _read_environments(self, state_save_location: Path | None) -> None:
+        """Those of the jobs whose scripts are there."""
         if state_save_location is None:
-            return {}
-        found = {job_id: spool.environment(state_save_location, job_id, text) for job_id, text in self._scripts.items()}
-        return {job_id: environment for job_id, environment in found.items() if environment is not None}
+            return
+        for job_id in self._scripts.keys() - self._environments.keys():
+            found = spool.environment(state_save_location, job_id, self._scripts[job_id])
+            if found is not None:
+                self._environments[job_id] = found
 
     def _fetch(self, expected: type[_R], msg_type: MessageType, record: Record | None) -> _R:
         try:
