@@ -12,8 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import click
+import msgspec
 
 from flurm.bridge import configure, users
+from flurm.bridge.importing import saved
 from flurm.bridge.importing.answers import Answers, Note
 from flurm.bridge.importing.cluster import Imported, cluster_of
 from flurm.cli.common import alone
@@ -33,7 +35,7 @@ NEVER_TOLD = (
     "--open-mode, --signal, --overcommit, --no-kill, --cpu-bind, --mem-bind, --acctg-freq, --wait-all-nodes, "
     "and what SPANK plugins asked for"
 )
-"""What no answer of slurmctld says of a job; what is not known counts as not given."""
+"""What no answer of slurmctld says of a job, only its file `job_state`; what is not known counts as not given."""
 
 
 @click.command("import", help="Take a running slurmctld's jobs, node states and changes over into a fresh state.")
@@ -78,6 +80,8 @@ def command(
         _check_cluster(answers, config, source)
         if shutdown:
             asking.shut_down()
+        if kept_in is not None:
+            answers = msgspec.structs.replace(answers, saved=saved.read(spool.job_state(kept_in)))
         imported = _translated(answers, config)
         if not dry_run:
             founding.found(directory, imported.cluster, imported.blobs, force, alone(config))
@@ -141,7 +145,8 @@ def _show(where: str, answers: Answers, imported: Imported, _: Path | None) -> N
     _section("Changed at run time, and taken over", imported.taken)
     _section("Comes along, but not as it was", imported.differs)
     _section("Does not come along", imported.left)
-    click.echo(f"\nNot told of any job, and taken for not given: {NEVER_TOLD}.")
+    if imported.told_in_part:
+        click.echo(f"\nNot known of {imported.told_in_part} jobs, and taken for not given: {NEVER_TOLD}.")
 
 
 def _what_next(dry_run: bool, shutdown: bool, directory: Path, controllers: int) -> str:
@@ -175,7 +180,7 @@ def _show_json(where: str, answers: Answers, imported: Imported, directory: Path
         "taken_over": list(imported.taken),
         "differs": [note._asdict() for note in imported.differs],
         "left": [note._asdict() for note in imported.left],
-        "never_told": NEVER_TOLD,
+        "told_in_part": imported.told_in_part,
         "state_dir": str(directory) if directory is not None else None,
     }
     click.echo(json.dumps(facts, indent=2))

@@ -1,4 +1,4 @@
-"""Environments of batch jobs, as slurmctld keeps them: no request gives them.
+"""What slurmctld keeps in its StateSaveLocation that no request gives: environments of batch jobs, and `job_state`.
 
 Below StateSaveLocation each batch job has a directory, an array one for all of its tasks, named by its id and sorted by
 the last digit of that: `hash.7/job.1027/`. Its file `script` is what was submitted; `environment` is a count (32 bits,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-__all__ = ["directory_of", "environment", "is_spool", "parse"]
+__all__ = ["directory_of", "environment", "is_spool", "job_state", "parse"]
 
 _COUNT = struct.Struct("=I")
 
@@ -26,6 +26,14 @@ def is_spool(state_save_location: Path) -> bool:
 def directory_of(state_save_location: Path, job_id: int) -> Path:
     """Where the files of a job are; of an array's tasks, those of the array."""
     return state_save_location / f"hash.{job_id % 10}" / f"job.{job_id}"
+
+
+def job_state(state_save_location: Path) -> bytes:
+    """The file of all jobs, written every few seconds and when slurmctld ends; empty where it cannot be read."""
+    try:
+        return (state_save_location / "job_state").read_bytes()
+    except OSError:
+        return b""
 
 
 def environment(state_save_location: Path, job_id: int, script: bytes) -> tuple[bytes, ...] | None:

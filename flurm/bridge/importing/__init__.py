@@ -2,6 +2,7 @@
 
 ``answers``     all that was asked for, as it came
 ``jobs``        one job: what was asked for, how it stands, what it holds
+``saved``       what slurmctld keeps of jobs beyond what it tells
 ``states``      node states, and partitions as they were changed at run time
 ``cluster``     all of it together, on the nodes and partitions that slurm.conf names; what does not come along is noted
 """

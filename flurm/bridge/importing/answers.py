@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from flurm.bridge.importing.saved import Saved
 from protocol.messages import JobInfo, NodeInfo, PartitionInfo, StepId
 
 __all__ = ["Answers", "Note"]
@@ -24,7 +25,7 @@ class Note(NamedTuple):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """Everything that a slurmctld told. `environments` did not come from it but from its StateSaveLocation.
+    """Everything that a slurmctld told; `environments` and `saved` are not from itself but from its StateSaveLocation.
 
     Scripts and environments are by the id of the job that has them, an array's by the array's own id.
     """
@@ -44,3 +45,5 @@ class Answers(msgspec.Struct, frozen=True):
     scripts: Mapping[int, bytes] = {}
     environments: Mapping[int, tuple[bytes, ...]] = {}
     """`NAME=value` each."""
+    saved: Saved = {}
+    """What slurmctld keeps of jobs that no request tells."""

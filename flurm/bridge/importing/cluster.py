@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from flurm.bridge.importing import states
+from flurm.bridge.importing import saved, states
 from flurm.bridge.importing.answers import Answers, Note
 from flurm.bridge.importing.jobs import UserName, array_of, array_tasks, asked_tasks, job_id_of, job_of, spec_of
 from flurm.core import dependencies
@@ -40,6 +40,8 @@ class Imported(NamedTuple):
     """What comes along, but not as it was."""
     left: tuple[Note, ...]
     """What does not come along."""
+    told_in_part: int = 0
+    """Batch jobs of which only what clients are told is known."""
 
 
 class _Building:
@@ -49,6 +51,7 @@ class _Building:
         self.taken: list[str] = []
         self.differs: list[Note] = []
         self.left: list[Note] = []
+        self.told_in_part = 0
 
     def keep(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -75,7 +78,9 @@ def cluster_of(answers: Answers, configure: Configure, user_name: UserName) -> I
         jobs_changed_s=configure.now_s,
         nodes_changed_s=configure.now_s,
     )
-    return Imported(cluster, build.blobs, tuple(build.taken), tuple(build.differs), tuple(build.left))
+    return Imported(
+        cluster, build.blobs, tuple(build.taken), tuple(build.differs), tuple(build.left), build.told_in_part
+    )
 
 
 def _is_numbered(step: StepId) -> bool:
@@ -148,9 +153,14 @@ def _take_job(build: _Building, answers: Answers, info: JobInfo, tasks: int, use
     if problem is not None:
         build.left.append(Note(about, problem))
         return
-    spec = spec_of(info, answers.version, user_name)
+    spec, array = spec_of(info, answers.version, user_name), array_of(info, tasks)
+    kept = saved.find(answers.saved, job_id_of(info), info)
+    if kept is not None:
+        spec, array = saved.with_saved(spec, kept), array and saved.with_totals(array, kept)
+    elif info.batch_flag and not JobState(info.job_state & 0xFF).is_finished:
+        build.told_in_part += 1
     try:
-        job = job_of(info, spec, build.cluster, array_of(info, tasks))
+        job = job_of(info, spec, build.cluster, array)
     except LookupError:
         build.left.append(Note(about, f"runs on {info.nodes}, of which slurm.conf names none"))
         return
@@ -158,7 +168,7 @@ def _take_job(build: _Building, answers: Answers, info: JobInfo, tasks: int, use
     if job.spec.reservation and job.is_pending:
         build.differs.append(Note(about, f"asks for reservation {job.spec.reservation}, which FLURM has not: held"))
         job = _held(job)
-    if job.is_pending and _lacks_arguments(info, answers):
+    if job.is_pending and kept is None and _lacks_arguments(info, answers):
         text = "its script takes arguments, which slurmctld does not tell: held; submit it again, or release it"
         build.differs.append(Note(about, text))
         job = _held(job)
