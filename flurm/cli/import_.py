@@ -32,8 +32,8 @@ from protocol.errors import ProtocolError
 from protocol.versions import name as version_name
 
 NEVER_TOLD = (
-    "--open-mode, --signal, --overcommit, --no-kill, --cpu-bind, --mem-bind, --acctg-freq, --wait-all-nodes, "
-    "and what SPANK plugins asked for"
+    "--signal, --overcommit, --no-kill, --cpu-bind, --mem-bind, --acctg-freq, --wait-all-nodes, --open-mode where it "
+    "is not in the script, and what SPANK plugins asked for"
 )
 """What no answer of slurmctld says of a job, only its file `job_state`; what is not known counts as not given."""
 

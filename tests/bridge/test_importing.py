@@ -13,7 +13,7 @@ from flurm.core import commands as c
 from flurm.core import snapshot
 from flurm.core.apply import apply
 from flurm.core.deadlines import due
-from flurm.core.effects import LaunchBatch, Rejected
+from flurm.core.effects import LaunchBatch, Rejected, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, PartitionState, Reason, Refusal
 from flurm.core.records import HIGHEST_PRIORITY, NodeFacts
 from flurm.core.recovery import outstanding
@@ -277,3 +277,20 @@ def test_a_script_whose_arguments_are_not_told_is_not_run_without_them(version, 
     imported = taken([waiting(70000, command="/mnt/alice/job.sh")], version=version, scripts={70000: script})
     assert (imported.cluster.jobs[70000].hold == "admin") is held
     assert ("arguments" in "".join(map(str, imported.differs))) is held
+
+
+@pytest.mark.parametrize(("line", "mode"), [
+    (b"#SBATCH --open-mode=append", 1), (b"#SBATCH -J x --open-mode truncate", 2), (b"# --open-mode=append", 0),
+])  # fmt: skip
+def test_the_open_mode_is_what_the_script_says(line, mode):
+    script = b"#!/bin/sh\n" + line + b"\ntrue\n"
+    assert taken([waiting(70000)], scripts={70000: script}).cluster.jobs[70000].spec.open_mode == mode
+
+
+def test_a_job_that_was_ending_is_ended_on_the_nodes_where_it_still_is():
+    job = running(70000, "n[1-2]", job_state=0x8003, batch_host="n1", nodes="n2")
+    cluster = taken([job]).cluster
+    assert outstanding(cluster) == (TerminateJob(70000, ("n2",)),)
+    clean = apply(cluster, c.EpilogDone(now_s=NOW_S, job_id=70000, node="n2")).cluster
+    assert (clean.jobs[70000].state, clean.jobs[70000].flags) == (JobState.COMPLETED, 0)
+    assert all(not node.jobs for node in clean.nodes.values())

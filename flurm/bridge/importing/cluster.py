@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from flurm.bridge.importing import saved, states
 from flurm.bridge.importing.answers import Answers, Note
-from flurm.bridge.importing.jobs import UserName, array_of, array_tasks, asked_tasks, job_id_of, job_of, spec_of
+from flurm.bridge.importing.jobs import (
+    UserName,
+    array_of,
+    array_tasks,
+    asked_tasks,
+    job_id_of,
+    job_of,
+    open_mode_of,
+    spec_of,
+)  # fmt: skip
 from flurm.core import dependencies
 from flurm.core.apply import apply
 from flurm.core.commands import Configure
@@ -159,6 +168,7 @@ def _take_job(build: _Building, answers: Answers, info: JobInfo, tasks: int, use
         spec, array = saved.with_saved(spec, kept), array and saved.with_totals(array, kept)
     elif info.batch_flag and not JobState(info.job_state & 0xFF).is_finished:
         build.told_in_part += 1
+        spec = spec.with_(open_mode=open_mode_of(answers.scripts.get(_script_owner(info), b"")))
     try:
         job = job_of(info, spec, build.cluster, array)
     except LookupError:

@@ -26,7 +26,10 @@ from protocol.constants import JobFlag as BitFlag
 from protocol.messages import JobInfo, JobResources
 from protocol.versions import Version
 
-__all__ = ["UserName", "allocation_of", "array_of", "array_tasks", "asked_tasks", "job_id_of", "job_of", "spec_of"]
+__all__ = [
+    "UserName", "allocation_of", "array_of", "array_tasks", "asked_tasks", "job_id_of", "job_of", "open_mode_of",
+    "spec_of",
+]  # fmt: skip
 
 UserName = Callable[[int], str | None]
 
@@ -356,3 +359,12 @@ def asked_tasks(info: JobInfo, script: bytes) -> int:
         if found is not None:
             return found.tasks
     return 0
+
+
+_OPEN_MODE = re.compile(rb"^#SBATCH\b.*--open-mode[= ](?:(a)|t)", re.M)
+
+
+def open_mode_of(script: bytes) -> int:
+    """Whether a script asks for its output to be appended to what is there (1) or to replace it (2); 0: neither."""
+    found = _OPEN_MODE.search(script)
+    return 0 if found is None else 1 if found[1] else 2
