@@ -12,23 +12,14 @@ from typing import NamedTuple
 
 from flurm.bridge.importing import saved, states
 from flurm.bridge.importing.answers import Answers, Note
-from flurm.bridge.importing.jobs import (
-    UserName,
-    array_of,
-    array_tasks,
-    asked_tasks,
-    job_id_of,
-    job_of,
-    open_mode_of,
-    spec_of,
-)  # fmt: skip
-from flurm.core import dependencies
+from flurm.bridge.importing.arrays import array_of, array_tasks, asked_tasks
+from flurm.bridge.importing.jobs import UserName, job_id_of, job_of, open_mode_of, spec_of
+from flurm.bridge.importing.waiting import held, with_reasons
 from flurm.core.apply import apply
 from flurm.core.commands import Configure
 from flurm.core.enums import JobState, NodeFlag, Reason
 from flurm.core.numbering import with_members
-from flurm.core.records import HIGHEST_PRIORITY, Cluster, Dependency, Job
-from flurm.core.submission import waiting_reason
+from flurm.core.records import HIGHEST_PRIORITY, Cluster, Job
 from flurm.core.tables import mark_completing, occupy, put, put_node
 from protocol.constants import BATCH_STEP, JobStateFlag
 from protocol.constants import JobFlag as BitFlag
@@ -74,7 +65,8 @@ def cluster_of(answers: Answers, configure: Configure, user_name: UserName) -> I
     _take_nodes(build, answers)
     _take_partitions(build, answers)
     _take_jobs(build, answers, user_name)
-    _test_dependencies(build, answers)
+    build.cluster, notes = with_reasons(build.cluster, answers.jobs, answers.asked_s)
+    build.differs += notes
     build.left += [Note(f"reservation {name}", "FLURM has no reservations") for name in answers.reservations]
     build.differs += [
         Note(f"job {step.job_id}", f"its step {step.step_id} runs on and is no longer shown")
@@ -177,11 +169,11 @@ def _take_job(build: _Building, answers: Answers, info: JobInfo, tasks: int, use
     job = _with_blobs(build, answers, job, info)
     if job.spec.reservation and job.is_pending:
         build.differs.append(Note(about, f"asks for reservation {job.spec.reservation}, which FLURM has not: held"))
-        job = _held(job)
+        job = held(job)
     if job.is_pending and kept is None and _lacks_arguments(info, answers):
         text = "its script takes arguments, which slurmctld does not tell: held; submit it again, or release it"
         build.differs.append(Note(about, text))
-        job = _held(job)
+        job = held(job)
     build.differs += [Note(about, text) for text in _differences(job, info, build.cluster)]
     build.cluster = put(build.cluster, job)
     if job.id in build.cluster.active:
@@ -263,10 +255,6 @@ def login_environment(job: Job) -> tuple[bytes, ...]:
     return tuple(f"{name}={value}".encode("utf-8", "surrogateescape") for name, value in given.items() if value)
 
 
-def _held(job: Job) -> Job:
-    return job.with_(priority=0, hold="admin", reason=Reason.HELD_ADMIN, reason_text=None)
-
-
 def _differences(job: Job, info: JobInfo, cluster: Cluster) -> list[str]:
     """What of a job that is taken will be otherwise."""
     notes = []
@@ -288,45 +276,3 @@ def _differences(job: Job, info: JobInfo, cluster: Cluster) -> list[str]:
     if runs and info.het_job_id:
         notes.append(f"part of heterogeneous job {info.het_job_id}: goes on as a job of its own")
     return notes
-
-
-_CONDITION = re.compile(r"([^()]+)(?:\((\w+)\))?")
-
-
-def _test_dependencies(build: _Building, answers: Answers) -> None:
-    """Give jobs their dependencies, once all jobs are there that they may name, and say why they wait."""
-    for info in answers.jobs:
-        job = build.cluster.jobs.get(job_id_of(info))
-        if job is None or job.state is not JobState.PENDING:
-            continue
-        if info.dependency:
-            job = _with_dependencies(build, job, info.dependency)
-        if not job.completing:
-            job = waiting_reason(build.cluster, job, answers.asked_s)
-        build.cluster = put(build.cluster, job)
-
-
-def _with_dependencies(build: _Building, job: Job, text: str) -> Job:
-    conditions, lost = [], []
-    joint = "?" if "?" in text else ","
-    for part in text.split(joint):
-        found = _CONDITION.fullmatch(part.strip())
-        state = (found[2] if found else None) or dependencies.UNFULFILLED
-        parsed = dependencies.parse(build.cluster, found[1]) if found else None
-        if not parsed:
-            lost.append(part)
-            continue
-        conditions += [each.with_(state=state, any_of=joint == "?") for each in parsed]
-        lost += [part for each in parsed if not _can_be_tested(build.cluster, each)]
-    plain = joint.join(found[1] for part in text.split(joint) if (found := _CONDITION.fullmatch(part.strip())))
-    job = job.with_(spec=job.spec.with_(dependency=plain), dependencies=tuple(conditions))
-    if not lost:
-        return job
-    note = f"depends on {joint.join(lost)}, which FLURM cannot test: held; `scontrol release {job.id}` lets it go"
-    build.differs.append(Note(f"job {job.id}", note))
-    return _held(job.with_(dependencies=tuple(each for each in conditions if _can_be_tested(build.cluster, each))))
-
-
-def _can_be_tested(cluster: Cluster, condition: Dependency) -> bool:
-    known = condition.job_id in cluster.jobs or condition.job_id in cluster.arrays
-    return condition.kind == "singleton" or known or condition.state == dependencies.FULFILLED

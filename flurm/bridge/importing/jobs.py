@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from flurm.core.arrays import parse as parse_array
+from flurm.bridge.importing.holdings import allocation_of, names_of, node_names
 from flurm.core.enums import JobFlag, JobState, Reason
-from flurm.core.names import BadNodeList, expand
-from flurm.core.records import Allocation, ArrayTask, Cluster, Job, JobSpec, NodeShare, bits_of
+from flurm.core.records import ArrayTask, Cluster, Job, JobSpec
 from protocol.constants import (
     INFINITE16,
     MEM_PER_CPU,
@@ -23,13 +22,10 @@ from protocol.constants import (
     JobReason,
 )
 from protocol.constants import JobFlag as BitFlag
-from protocol.messages import JobInfo, JobResources
+from protocol.messages import JobInfo
 from protocol.versions import Version
 
-__all__ = [
-    "UserName", "allocation_of", "array_of", "array_tasks", "asked_tasks", "job_id_of", "job_of", "open_mode_of",
-    "spec_of",
-]  # fmt: skip
+__all__ = ["UserName", "job_id_of", "job_of", "open_mode_of", "spec_of"]
 
 UserName = Callable[[int], str | None]
 
@@ -223,9 +219,9 @@ def job_of(info: JobInfo, spec: JobSpec, cluster: Cluster, array: ArrayTask | No
         end_s=0 if waits else info.end_time,
         last_evaluated_s=info.last_sched_eval,
         scheduled_by=_scheduled_by(info),
-        planned_nodes=cluster.mask_of([name for name in _names(info.sched_nodes) if name in cluster.nodes]),
+        planned_nodes=cluster.mask_of([name for name in names_of(info.sched_nodes) if name in cluster.nodes]),
         allocation=allocation,
-        node_names=_node_names(info, allocation, cluster),
+        node_names=node_names(info, allocation, cluster),
         launch=_launch(info, state),
         completing=mask,
         exit_status=info.exit_code,
@@ -260,105 +256,6 @@ def _launch(info: JobInfo, state: JobState) -> str | None:
     if state is not JobState.RUNNING or info.job_state & JobFlag.COMPLETING or not info.batch_flag:
         return None
     return "wanted" if info.job_state & JobFlag.CONFIGURING else "sent"
-
-
-def _node_names(info: JobInfo, allocation: Allocation | None, cluster: Cluster) -> tuple[str, ...]:
-    """The batch host first, which reports the end."""
-    names = cluster.names_in(allocation.node_mask) if allocation is not None else _names(info.nodes)
-    if info.batch_host in names:
-        return (info.batch_host, *(name for name in names if name != info.batch_host))
-    return tuple(names)
-
-
-def _names(text: str | None) -> list[str]:
-    try:
-        return expand(text) if text and text != "(null)" else []
-    except BadNodeList:
-        return []
-
-
-def allocation_of(info: JobInfo, cluster: Cluster) -> Allocation | None:
-    """What the job holds or held of nodes that the cluster has, of one that is ending on the nodes where it still is;
-    None where there is no such node."""
-    held = info.job_resrcs
-    left = set(_names(info.nodes))
-    shares = [
-        NodeShare(node=cluster.nodes[name].index, cores=cores, cpus=cpus, memory_mib=memory_mib)
-        for name, cores, cpus, memory_mib in _held(held, cluster)
-        if name in cluster.nodes and name in left
-    ]
-    known = {share.node for share in shares}
-    rest = (cluster.nodes[name].index for name in left if name in cluster.nodes)
-    shares += [NodeShare(node=index, cores=0, cpus=0) for index in rest if index not in known]
-    if not shares:
-        return None
-    return Allocation(tuple(sorted(shares, key=lambda share: share.node)), whole_nodes=held.whole_node == 1)
-
-
-def _held(held: JobResources, cluster: Cluster) -> Iterable[tuple[str, int, int, int]]:
-    """Node name, cores as a mask, CPUs and MiB of each node of a job; nothing where no details are told."""
-    if held.nhosts == NO_VAL or not held.nodes:
-        return
-    shapes = zip(held.sockets_per_node, held.cores_per_socket, held.sock_core_rep_count, strict=False)
-    sizes = [sockets * cores for sockets, cores, count in shapes for _ in range(count)]
-    place = 0
-    for number, name in enumerate(_names(held.nodes)):
-        size = sizes[number] if number < len(sizes) else 0
-        if held.core_bitmap is not None:
-            cores = held.core_bitmap.mask >> place & ((1 << size) - 1)
-        else:
-            cores = (1 << cluster.nodes[name].cores) - 1 if name in cluster.nodes else 0
-        place += size
-        cpus = held.cpus[number] if number < len(held.cpus) else 0
-        memory_mib = held.memory_allocated[number] if number < len(held.memory_allocated) else 0
-        yield name, cores, cpus, memory_mib
-
-
-def array_tasks(info: JobInfo) -> int:
-    """The array tasks that a record stands for, as a bitmap; 0 for a job of no array."""
-    if info.array_task_id != NO_VAL:
-        return 1 << info.array_task_id if info.array_job_id else 0
-    text = (info.array_task_str or "").partition("%")[0]
-    if text.lower().startswith("0x"):
-        return int(text, 16)
-    found = parse_array(text, _NO_TASK_ABOVE) if text else None
-    return found.tasks if found is not None else 0
-
-
-_NO_TASK_ABOVE = 4_000_002
-
-
-def array_of(info: JobInfo, tasks: int) -> ArrayTask | None:
-    """The job's place in its array, all of whose tasks are `tasks`; None for a job of no array."""
-    if not info.array_job_id:
-        return None
-    own, ids = array_tasks(info), bits_of(tasks)
-    single = info.array_task_id != NO_VAL
-    return ArrayTask(
-        job_id=info.array_job_id,
-        task_id=info.array_task_id if single else None,
-        waiting=0 if single else own,
-        max_running=info.array_max_tasks,
-        count=len(ids),
-        lowest=ids[0] if ids else 0,
-        highest=ids[-1] if ids else 0,
-        step=ids[1] - ids[0] if len(ids) > 1 else 1,
-    )
-
-
-_ARRAY_OPTION = re.compile(r"(?:--array[= ]|\s-a[= ]?)\s*[\"']?([0-9,:%\-]+)")
-
-
-def asked_tasks(info: JobInfo, script: bytes) -> int:
-    """The tasks that an array was submitted with, where the command line or the script says so; 0 where not."""
-    lines = [info.submit_line or ""]
-    lines += [line.decode("latin-1") for line in script.splitlines() if line.startswith(b"#SBATCH")]
-    for line in lines:
-        option = _ARRAY_OPTION.search(line)
-        found = parse_array(option[1], _NO_TASK_ABOVE) if option else None
-        if found is not None:
-            return found.tasks
-    return 0
 
 
 _OPEN_MODE = re.compile(rb"^#SBATCH\b.*--open-mode[= ](?:(a)|t)", re.M)
