@@ -18,7 +18,7 @@ from protocol.errors import DecodeError, EncodeError
 from protocol.message_types import FORMER_NAMES
 from protocol.schema import BODIES, Record
 
-__all__ = ["body_class", "decode_body", "decode_body_at", "encode_body", "message_name", "pack", "unpack"]
+__all__ = ["body_class", "decode_body", "decode_body_at", "encode_body", "message_name", "pack", "unpack", "unpack_at"]
 
 _R = TypeVar("_R", bound=Record)
 _NAMES: dict[int, str] = {int(number): number.name for enum in (DbdMessageType, MessageType) for number in enum}
@@ -85,6 +85,13 @@ def unpack(record: type[_R], data: bytes | memoryview, version: int) -> _R:
     if end != len(data):
         raise DecodeError(record.__name__, "", end, f"{len(data) - end} bytes behind the layout")
     return value
+
+
+def unpack_at(record: type[_R], data: bytes, offset: int, version: int) -> tuple[_R, int]:
+    """The record that starts at `offset` and the offset behind it. Raises DecodeError."""
+    if not versions.is_supported(version):
+        raise DecodeError(record.__name__, reason=f"unknown protocol version {versions.name(version)}")
+    return _unpack(record.__name__, record, data, offset, version)
 
 
 def _pack(name: str, record: Record, version: int) -> bytes:

@@ -34,7 +34,6 @@ ABSENT: dict[int, tuple[int, str]] = {
     MessageType.REQUEST_SBCAST_CRED_NO_JOB: (_EINVAL, "sbcast is not built"),
     MessageType.REQUEST_UPDATE_JOB_STEP: (_EINVAL, "steps have no time limit that could be changed"),
     MessageType.REQUEST_STEP_BY_CONTAINER_ID: (_EINVAL, "steps run in no containers"),
-    MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: (_EINVAL, "allocations without a script are not built"),
     MessageType.REQUEST_NODE_ALIAS_ADDRS: (_EINVAL, "nodes have no aliases in the cloud"),
     MessageType.REQUEST_RESOURCE_LAYOUT: (_EINVAL, "not built"),
     MessageType.REQUEST_NODE_REGISTRATION_STATUS: (_EINVAL, "not built towards a controller"),

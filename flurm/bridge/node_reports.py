@@ -11,6 +11,7 @@ from flurm.bridge.context import Context
 from flurm.config import ConfigError
 from flurm.config.from_slurm import node_line
 from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode, UpdateNode
+from flurm.core.control import may_touch
 from flurm.core.effects import Done, Rejected
 from flurm.core.enums import NodeFlag, NodeState, Refusal
 from flurm.core.records import Node, NodeFacts
@@ -18,7 +19,7 @@ from protocol import messages as wire
 from protocol.constants import DynamicNode, RegistrationFlag
 from protocol.errno import Errno
 
-__all__ = ["batch_complete", "epilog_complete", "prolog_complete", "register", "step_complete"]
+__all__ = ["allocation_complete", "batch_complete", "epilog_complete", "prolog_complete", "register", "step_complete"]
 
 _SAME_BOOT_S = 5
 """A boot time is reckoned from the uptime; so much it may differ from one report to the next."""
@@ -147,6 +148,19 @@ def _status(record: wire.BatchComplete) -> int:
     """The script's status as wait(2) gives it; a daemon that has none to tell still has a failure to report."""
     status = record.job_rc & 0xFFFF
     return status or (256 if record.slurm_rc else 0)
+
+
+def allocation_complete(record: wire.AllocationComplete, context: Context) -> Mapped:
+    """REQUEST_COMPLETE_JOB_ALLOCATION: salloc or srun is done with an allocation that was taken over from slurmctld."""
+    job = context.cluster.jobs.get(record.job_id or record.step_id.job_id)
+    if job is None:
+        return Rejected(Refusal.INVALID_JOB_ID)
+    if not may_touch(context.cluster, job, context.uid):
+        return Rejected(Refusal.USER_ID_MISSING)
+    if job.spec.script_digest is not None or job.batch_host is None:
+        return Rejected(Refusal.NOT_SUPPORTED)
+    command = BatchEnded(now_s=context.now_s, job_id=job.id, node=job.batch_host, exit_status=record.job_rc & 0xFFFF)
+    return for_jobs(command)
 
 
 def epilog_complete(record: wire.EpilogComplete, context: Context) -> Mapped:

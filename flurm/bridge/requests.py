@@ -120,6 +120,7 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_SET_DEBUG_FLAGS: admin.set_debug_flags,
     MessageType.REQUEST_SET_SCHEDLOG_LEVEL: admin.set_schedlog_level,
     MessageType.MESSAGE_NODE_REGISTRATION_STATUS: node_reports.register,
+    MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: node_reports.allocation_complete,
     MessageType.REQUEST_COMPLETE_BATCH_SCRIPT: node_reports.batch_complete,
     MessageType.REQUEST_COMPLETE_PROLOG: node_reports.prolog_complete,
     MessageType.MESSAGE_EPILOG_COMPLETE: node_reports.epilog_complete,

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from flurm.cli.common import NotRunning, ask, evaluate, read_config
+from flurm.cli.common import NotRunning, alone, ask, evaluate, read_config
 from flurm.cli.main import config_option
 from flurm.config import Config
-from flurm.raft.records import Configuration
 from flurm.storage import backup
 from flurm.storage.errors import StorageError
 
@@ -75,7 +74,7 @@ def restore(config_path: Path | None, as_json: bool, force: bool, file: Path) ->
     """
     config = read_config(config_path)
     try:
-        manifest = backup.restore(file, Path(config.state_dir), force, _alone(config))
+        manifest = backup.restore(file, Path(config.state_dir), force, alone(config))
     except StorageError as error:
         raise click.ClickException(str(error)) from error
     _show({"file": str(file), "state_dir": config.state_dir, **manifest.summary()}, "restored", as_json)
@@ -84,14 +83,6 @@ def restore(config_path: Path | None, as_json: bool, force: bool, file: Path) ->
             "Start the controller with `flurm start`. Then, one after the other: empty the state of another"
             " controller, start it, and `flurm cluster add` it."
         )
-
-
-def _alone(config: Config) -> Configuration | None:
-    """This controller as a cluster of one; None where the configuration file names no others, and it is one anyway."""
-    own = config.member_name
-    if len(config.controllers) < 2:
-        return None
-    return Configuration(voters=(own,), addresses={own: config.members().get(own, "")})
 
 
 def _runs(config: Config) -> bool:

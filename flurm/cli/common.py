@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from flurm.config import Config, ConfigError, find_file, load
+from flurm.raft.records import Configuration
 
 CONTROL_SOCKET = "flurm.sock"
 STREAM_TIMEOUT_S = 30.0
@@ -104,3 +105,11 @@ def show_result(config: Config, source: str, as_json: bool, *, timeout_s: float 
         click.echo(json.dumps(answer["value"], indent=2))
     elif answer["text"]:
         click.echo(answer["text"])
+
+
+def alone(config: Config) -> Configuration | None:
+    """This controller as a cluster of one; None where the configuration file names no others, and it is one anyway."""
+    own = config.member_name
+    if len(config.controllers) < 2:
+        return None
+    return Configuration(voters=(own,), addresses={own: config.members().get(own, "")})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,14 @@ COMMANDS = {
     "wire": "Decode, check, show and record Slurm messages.",
     "cert": "Certificates with which controllers prove themselves to each other.",
     "check-config": "Tell what is wrong with a slurm.conf, and what will differ under FLURM.",
+    "import": "Begin with the jobs, node states and changes of a running slurmctld.",
     "install-links": "Put programs named slurmctld and slurmd into a directory.",
     "client-config": "Print the slurm.conf that Slurm's own clients need.",
 }
 
 
 class Commands(click.Group):
-    """Finds a command's module by its name: `flurm.cli.<prefix><name>`."""
+    """Finds a command's module by its name: `flurm.cli.<prefix><name>`, with `_` behind a word of Python's."""
 
     def __init__(
         self, *args: Any, commands_by_module: dict[str, str] = COMMANDS, prefix: str = "", **kwargs: Any
@@ -67,7 +69,8 @@ class Commands(click.Group):
         """The command of that name, None where there is none."""
         if name not in self._known:
             return None
-        module = importlib.import_module(f"flurm.cli.{self._prefix}{name.replace('-', '_')}")
+        stem = f"{self._prefix}{name.replace('-', '_')}"
+        module = importlib.import_module(f"flurm.cli.{stem}_" if iskeyword(stem) else f"flurm.cli.{stem}")
         command: click.Command = module.command
         return command
 

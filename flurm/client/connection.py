@@ -26,7 +26,7 @@ from protocol.versions import Version
 
 _R = TypeVar("_R", bound=Record)
 
-__all__ = ["VERSION", "Controller", "configured"]
+__all__ = ["VERSION", "Controller", "configured", "own_signer"]
 
 VERSION = Version.V22_05
 """The version that these commands speak and whose layouts they print."""
@@ -80,7 +80,7 @@ def configured(config: Config | None = None) -> Controller:
     """The controller of this machine's configuration, asked in the name of the user who runs this. Raises NotSetUp."""
     try:
         config = config or load(find_file())
-        signer = _signer(config)
+        signer = own_signer(config)
     except ConfigError as error:
         raise NotSetUp(str(error)) from error
     addresses = [(each.host, each.port) for each in config.all_controllers]
@@ -88,7 +88,8 @@ def configured(config: Config | None = None) -> Controller:
     return Controller(addresses, signer, max(config.message_timeout, 1), names)
 
 
-def _signer(config: Config) -> FrameSigner:
+def own_signer(config: Config) -> FrameSigner:
+    """Who makes the credentials of the user who runs this. Raises NotSetUp, ConfigError."""
     if token := os.environ.get("SLURM_JWT"):
         return JwtSigner(token)
     if config.auth_type != "munge":

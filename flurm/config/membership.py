@@ -67,8 +67,9 @@ def _why(path: str) -> str:
 def _remedy(config: Config) -> str:
     """The command that makes what is missing."""
     names = " ".join(config.members())
+    cluster = f"--cluster {config.cluster_name} " if config.cluster_name != Config().cluster_name else ""
     return (
-        f"make certificates for all controllers with `flurm cert bootstrap DIR {names}` and copy "
+        f"make certificates for all controllers with `flurm cert bootstrap {cluster}DIR {names}` and copy "
         f"DIR/{config.member_name}/*.pem to {Path(config.raft_certificate).parent}"
     )
 

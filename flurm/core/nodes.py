@@ -85,7 +85,7 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
             effects.append(TerminateJob(job_id, (node.name,)))
         elif job.launch == "wanted" and job.batch_host == node.name:
             effects.append(LaunchBatch(job_id))
-        elif job_id not in known and job.batch_host == node.name and job.start_s < command.since_s:
+        elif job_id not in known and _was_launched_by_then(job, node, command):
             outcome = _lose(cluster, job, node, command.now_s)
             cluster = outcome.cluster
             effects.extend(outcome.effects)
@@ -93,6 +93,12 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
     for job_id in sorted((known | set(node.lost)) - held):
         effects.append(TerminateJob(job_id, (node.name,)))
     return cluster, tuple(effects)
+
+
+def _was_launched_by_then(job: Job, node: Node, command: RegisterNode) -> bool:
+    """Whether the daemon must know the job: it has its script. An allocation without one has nothing on its nodes
+    between two steps."""
+    return job.launch == "sent" and job.batch_host == node.name and job.start_s < command.since_s
 
 
 def _lose(cluster: Cluster, job: Job, node: Node, now_s: int, *, may_requeue: bool = True) -> Outcome:

@@ -16,8 +16,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
-import shutil
 import tarfile
 import time
 import zlib
@@ -32,15 +30,15 @@ from flurm.core import snapshot
 from flurm.raft.records import Configuration, HardState
 from flurm.storage.blobs import BlobMissing, BlobStore
 from flurm.storage.errors import CorruptBlob, CorruptFile, StorageError, from_os_error
-from flurm.storage.files import make_directory, replacing, sync_directory, write_atomically
+from flurm.storage.files import make_directory, replacing
 from flurm.storage.hard_state import HardStateFile
-from flurm.storage.layout import RESTORING, Store
+from flurm.storage.layout import Store
 from flurm.storage.lock import StateDirLock
+from flurm.storage.placing import check_empty, staged
 from flurm.storage.snapshots import SnapshotStore
 from flurm.storage.state import State, blobs_of, read_back
 
 FORMAT = 1
-PARTS = ("raft", "snapshots", "blobs")
 _MANIFEST, _SNAPSHOT, _BLOBS = "manifest.json", "snapshot", "blobs/"
 _STAGING = "restoring.tmp"
 _MEMBER_MAX = 4 * 1024**3
@@ -69,14 +67,6 @@ class Manifest(msgspec.Struct, frozen=True):
         """All of it but the single files, for people and programs."""
         shown = msgspec.to_builtins(self)
         return {name: value for name, value in shown.items() if name != "files"}
-
-
-class NotEmpty(StorageError):
-    """There is a cluster's state where a backup was to be restored."""
-
-    def __init__(self, directory: Path) -> None:
-        advice = "restore elsewhere, or move what is there aside with --force"
-        super().__init__(f"{directory} already holds the state of a cluster; {advice}")
 
 
 class DamagedBackup(CorruptFile):
@@ -153,18 +143,13 @@ def restore(file: Path, directory: Path, force: bool = False, alone: Configurati
     backup is not what was written; nothing has been touched then.
     """
     with StateDirLock(directory):
-        if not force and any(map(_has_content, _parts(directory))):
-            raise NotEmpty(directory)
-        staging = directory / _STAGING
-        shutil.rmtree(staging, ignore_errors=True)
+        if not force:
+            check_empty(directory, "restore elsewhere, or move what is there aside with --force")
         try:
-            manifest = _unpack(file, staging, alone)
-            _give_to_owner_of(directory, staging)
-            _put_in_place(directory, staging)
+            with staged(directory, _STAGING) as staging:
+                manifest = _unpack(file, staging, alone)
         except OSError as error:
             raise from_os_error("restoring to", directory, error) from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     return manifest
 
 
@@ -267,34 +252,3 @@ def _unpack(file: Path, staging: Path, alone: Configuration | None) -> Manifest:
             blobs.close()
     HardStateFile(staging / "raft" / "hard_state").save(HardState(manifest.term))
     return manifest
-
-
-def _give_to_owner_of(directory: Path, staging: Path) -> None:
-    """What root restores belongs to whom the state directory belongs to, so that the controller can use it."""
-    owner = directory.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        for path in (directory / "lock", staging, *staging.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _put_in_place(directory: Path, staging: Path) -> None:
-    write_atomically(directory / RESTORING, [])
-    aside = directory / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    for part in _parts(directory):
-        if part.exists():
-            make_directory(aside)
-            part.rename(aside / part.name)
-            sync_directory(aside)
-    for part in _parts(directory):
-        (staging / part.name).rename(part)
-    sync_directory(directory)
-    (directory / RESTORING).unlink()
-    sync_directory(directory)
-
-
-def _parts(directory: Path) -> list[Path]:
-    return [directory / name for name in PARTS]
-
-
-def _has_content(part: Path) -> bool:
-    return part.is_dir() and any(path.is_file() for path in part.rglob("*"))

@@ -12,12 +12,12 @@ from pathlib import Path
 from flurm.core import snapshot
 from flurm.core.records import Cluster
 from flurm.raft.records import HardState
-from flurm.storage.backup import PARTS
 from flurm.storage.errors import StorageError, from_os_error
 from flurm.storage.files import make_directory, sync_directory, write_atomically
 from flurm.storage.hard_state import HardStateFile
 from flurm.storage.layout import RESTORING, Store
 from flurm.storage.lock import StateDirLock
+from flurm.storage.placing import PARTS
 from flurm.storage.snapshots import SnapshotStore
 from flurm.storage.state import State, read_back
 

@@ -16,7 +16,7 @@ from flurm.core import snapshot
 from flurm.core.apply import apply
 from flurm.core.records import Cluster
 from flurm.raft.records import Entry, EntryKind, HardState
-from flurm.storage import backup
+from flurm.storage import backup, placing
 from flurm.storage.blobs import BlobStore
 from flurm.storage.errors import StateDirHeld, StorageError
 from flurm.storage.layout import Store
@@ -214,13 +214,13 @@ def test_nothing_is_restored_under_a_running_controller_or_over_a_state_unless_f
     before = untouched(source)
     with StateDirLock(source), pytest.raises(StateDirHeld):
         backup.restore(file, source, force=True)
-    with pytest.raises(backup.NotEmpty, match="--force"):
+    with pytest.raises(placing.NotEmpty, match="--force"):
         backup.restore(file, source)
     assert untouched(source) == before
     (source / "other").write_bytes(b"not storage's")
     backup.restore(file, source, force=True)
     (aside,) = source.glob("replaced-*")
-    assert {path.name for path in aside.iterdir()} == set(backup.PARTS)
+    assert {path.name for path in aside.iterdir()} == set(placing.PARTS)
     assert (source / "other").exists()
     store = Store(source)
     assert len(read_back(store).cluster.jobs) == 6
