@@ -89,6 +89,7 @@ def _settings(config: Config) -> Settings:
         return_to_service=config.return_to_service,
         priority_type=config.priority_type.removeprefix("priority/"),
         user_may_top="enable_user_top" in (config.scheduler_parameters or ""),
+        licenses=config.licenses or None,
     )
 
 

@@ -13,6 +13,7 @@ from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJo
 from flurm.core.control import may_touch
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState, Refusal
+from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
 from flurm.core.records import UNLIMITED, Job
 from protocol import messages as wire
@@ -45,6 +46,8 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
         changes["time_limit_min"] = limit_min
     if "admin_comment" in changes and not is_operator(context.cluster, context.uid):
         return Rejected(Refusal.ACCESS_DENIED)
+    if changes.get("licenses") and not are_valid(str(changes["licenses"]), context.cluster.settings.licenses):
+        return Rejected(Refusal.INVALID_LICENSES)
     limit = _THROTTLE.fullmatch(record.array_inx or "")
     return for_jobs(
         UpdateJob(

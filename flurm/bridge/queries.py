@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flurm.bridge import config_files, show_config, show_nodes, show_partitions, show_stats, show_steps, will_run
+from flurm.bridge import (
+    config_files,
+    show_config,
+    show_licenses,
+    show_nodes,
+    show_partitions,
+    show_stats,
+    show_steps,
+    will_run,
+)
 from flurm.bridge.context import Context
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.core.arrays import records_of
@@ -270,6 +279,10 @@ def _config_files(ctx: Context, request: wire.ConfigRequest) -> Answer:
     return MessageType.RESPONSE_CONFIG, config_files.response(ctx.config_files, ctx.version, request.flags)
 
 
+def _license_info(ctx: Context, request: wire.LicenseInfoRequest) -> Answer:
+    return MessageType.RESPONSE_LICENSE_INFO, show_licenses.response(ctx.cluster, ctx.now_s)
+
+
 def _hostlist(ctx: Context, request: wire.HostlistExpansionRequest) -> Answer:
     try:
         names = expand(request.data)
@@ -314,9 +327,7 @@ _QUERIES: dict[int, Query] = {
     MessageType.REQUEST_RESERVATION_INFO: _always(
         MessageType.RESPONSE_RESERVATION_INFO, lambda now_s: wire.ReservationInfoResponse(0, now_s, [])
     ),
-    MessageType.REQUEST_LICENSE_INFO: _always(
-        MessageType.RESPONSE_LICENSE_INFO, lambda now_s: wire.LicenseInfoResponse(0, now_s, [])
-    ),
+    MessageType.REQUEST_LICENSE_INFO: _license_info,
     MessageType.REQUEST_FRONT_END_INFO: _always(
         MessageType.RESPONSE_FRONT_END_INFO, lambda now_s: wire.FrontEndInfoResponse(0, now_s, [])
     ),

@@ -16,6 +16,7 @@ from flurm.bridge.job_fields import given
 from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
+from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
 from protocol.constants import NO_VAL, JobFlag
@@ -109,7 +110,7 @@ def _check_fields(fields: dict[str, object], context: Context, operator: bool) -
         return refusal
     if fields.get("reservation"):
         return Rejected(Refusal.RESERVATION_INVALID)
-    if fields.get("licenses") and not _are_licenses(str(fields["licenses"]), context.config.licenses):
+    if fields.get("licenses") and not are_valid(str(fields["licenses"]), context.cluster.settings.licenses):
         return Rejected(Refusal.INVALID_LICENSES)
     if _asks_for_gres(fields) and not any(node.gres for node in context.cluster.nodes.values()):
         return Rejected(Refusal.INVALID_GRES)
@@ -134,13 +135,6 @@ def _fold_nodes(fields: dict[str, object]) -> Rejected | None:
         seen.update(names)
         fields[field] = fold_sorted(set(names))
     return None
-
-
-def _are_licenses(asked: str, configured: str | None) -> bool:
-    """Whether every `name:count` that is asked for is configured."""
-    known = {name.partition(":")[0].partition("=")[0].strip() for name in (configured or "").split(",")}
-    names = [part.partition(":")[0].partition("=")[0].strip() for part in asked.replace("|", ",").split(",")]
-    return all(name in known for name in names if name)
 
 
 def _asks_for_gres(fields: dict[str, object]) -> bool:

@@ -106,6 +106,7 @@ class Reason(StrEnum):
     CLEANING = "Cleaning"
     DEPENDENCY_NEVER_SATISFIED = "DependencyNeverSatisfied"
     JOB_ARRAY_TASK_LIMIT = "JobArrayTaskLimit"
+    LICENSES = "Licenses"
     REQUEUED_HELD = "JobHoldMaxRequeue"
     DEADLINE = "DeadLine"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -429,6 +429,8 @@ class Settings(Record, frozen=True):
     return_to_service: int = 1
     priority_type: str = "basic"
     user_may_top: bool = False
+    licenses: str | None = None
+    """What there is, as slurm.conf has it; see flurm.core.licenses."""
 
 
 class Cluster(Record, frozen=True):

@@ -18,7 +18,7 @@ from operator import attrgetter
 
 import msgspec
 
-from flurm.core import arrays
+from flurm.core import arrays, licenses
 from flurm.core.commands import Outlook, Start
 from flurm.core.enums import PartitionState, Reason
 from flurm.core.names import BadNodeList, compress
@@ -88,6 +88,7 @@ class Pass:
         self._blocked_nodes = 0
         self._allowed: dict[int, int] = {}
         self._short_of_nodes: set[str] = set()
+        self._licenses = licenses.free(cluster) if cluster.settings.licenses else {}
 
     def consider(self, job: Job) -> None:
         """Start the job, or as many tasks of the array record as fit, or say why not."""
@@ -122,7 +123,20 @@ class Pass:
         return self._allowed[array.job_id]
 
     def try_to_start(self, job: Job, task_id: int | None) -> Verdict | None:
-        """Start the job in the first of its partitions where it fits; else the verdict of the first that counts."""
+        """Start the job in the first of its partitions where it fits; else the verdict of the first that counts.
+
+        A job that waits for licenses holds nobody up: as in Slurm no place is kept for it.
+        """
+        wanted = licenses.wanted(job.spec.licenses) if job.spec.licenses else {}
+        if any(count > self._licenses.get(name, 0) for name, count in wanted.items()):
+            return Verdict(Reason.LICENSES)
+        verdict = self._try_in_partitions(job, task_id)
+        if verdict is None:
+            for name, count in wanted.items():
+                self._licenses[name] = self._licenses.get(name, 0) - count
+        return verdict
+
+    def _try_in_partitions(self, job: Job, task_id: int | None) -> Verdict | None:
         names = job.spec.partitions or (job.partition,)
         first: Verdict | None = None
         for name in names if len(names) == 1 else partitions_to_try(self.cluster, job):

@@ -27,7 +27,7 @@ BLOCKS = (
         "select": "SelectTypeParameters",
         "text": """
             AuthAltParameters AuthAltTypes AuthInfo AuthType BackupAddr BackupController ClusterName
-            ControlAddr ControlMachine CredType DependencyParameters GresTypes PriorityType
+            ControlAddr ControlMachine CredType DependencyParameters GresTypes Licenses PriorityType
             SchedulerParameters SchedulerType SlurmUser SlurmdParameters SlurmdSpoolDir
             SlurmdUser StateSaveLocation TaskPlugin
             """,
@@ -96,8 +96,8 @@ BLOCKS = (
     Block(State.DIFFERS, "jobs are submitted unchanged: no plugin looks at them yet", {
         "text": "JobSubmitPlugins",
     }),
-    Block(State.DIFFERS, "not counted yet", {
-        "text": "LicenseParameters Licenses",
+    Block(State.DIFFERS, "licenses are counted here alone, none of an accounting daemon's", {
+        "text": "LicenseParameters",
     }),
     Block(State.DIFFERS, "no job is preempted yet", {
         "preempt plugin": "PreemptType",
