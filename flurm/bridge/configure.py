@@ -90,6 +90,7 @@ def _settings(config: Config) -> Settings:
         priority_type=config.priority_type.removeprefix("priority/"),
         user_may_top="enable_user_top" in (config.scheduler_parameters or ""),
         licenses=config.licenses or None,
+        switches=config.switches,
     )
 
 

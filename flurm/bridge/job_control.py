@@ -7,7 +7,7 @@ import re
 from flurm.bridge import users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.context import Context
-from flurm.bridge.job_fields import given
+from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.arrays import records_of
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.control import may_touch
@@ -39,6 +39,7 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
     if target is None:
         return Rejected(Refusal.INVALID_JOB_ID)
     changes = given(record)
+    bound_wait_for_switches(changes, context.config.scheduler_parameters)
     if record.end_time:
         limit_min = _limit_until(target, record.end_time, context)
         if limit_min is None:

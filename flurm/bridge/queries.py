@@ -18,6 +18,7 @@ from flurm.bridge import (
     show_partitions,
     show_stats,
     show_steps,
+    show_topology,
     will_run,
 )
 from flurm.bridge.context import Context
@@ -283,6 +284,10 @@ def _license_info(ctx: Context, request: wire.LicenseInfoRequest) -> Answer:
     return MessageType.RESPONSE_LICENSE_INFO, show_licenses.response(ctx.cluster, ctx.now_s)
 
 
+def _topology_info(ctx: Context, request: wire.TopologyInfoRequest) -> Answer:
+    return MessageType.RESPONSE_TOPO_INFO, show_topology.response(ctx.cluster)
+
+
 def _hostlist(ctx: Context, request: wire.HostlistExpansionRequest) -> Answer:
     try:
         names = expand(request.data)
@@ -331,9 +336,7 @@ _QUERIES: dict[int, Query] = {
     MessageType.REQUEST_FRONT_END_INFO: _always(
         MessageType.RESPONSE_FRONT_END_INFO, lambda now_s: wire.FrontEndInfoResponse(0, now_s, [])
     ),
-    MessageType.REQUEST_TOPO_INFO: _always(
-        MessageType.RESPONSE_TOPO_INFO, lambda now_s: wire.TopologyInfoResponse(topo_info=wire.Topology(plugin_id=100))
-    ),
+    MessageType.REQUEST_TOPO_INFO: _topology_info,
     MessageType.REQUEST_TOPO_CONFIG: _always(MessageType.RESPONSE_TOPO_CONFIG, lambda now_s: wire.TopoConfig()),
     MessageType.REQUEST_FED_INFO: _always(MessageType.RESPONSE_FED_INFO, lambda now_s: wire.DbFederation()),
     MessageType.REQUEST_BURST_BUFFER_INFO: _always(

@@ -12,7 +12,7 @@ import re
 from flurm.bridge import releases, users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.context import Context
-from flurm.bridge.job_fields import given
+from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
@@ -77,6 +77,7 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     refusal = _check_fields(fields, context, operator)
     if refusal is not None:
         return refusal
+    bound_wait_for_switches(fields, context.config.scheduler_parameters)
     fields.setdefault("requeue", context.config.job_requeue)
     fields |= _task_count(fields)
     if record.priority not in (NO_VAL, 0):

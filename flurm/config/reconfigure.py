@@ -9,6 +9,7 @@ import msgspec
 import flurm.config.settings as settings
 from flurm.config.records import Config
 from flurm.config.slurmconf.lexer import Lexer
+from flurm.config.topology import FILE as TOPOLOGY_CONF
 
 # Bound to sockets, files or the identity of the process: these take a restart.
 RESTART_KEYS = frozenset(
@@ -78,7 +79,7 @@ def changed_s(config: Config) -> int:
         lexer = Lexer()
         for _ in lexer.lines(config.slurm_conf):
             pass
-        paths += lexer.included
+        paths += [*lexer.included, str(Path(config.slurm_conf).with_name(TOPOLOGY_CONF))]
     return max((int(Path(each).stat().st_mtime) for each in paths if Path(each).exists()), default=0)
 
 

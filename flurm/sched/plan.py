@@ -68,7 +68,9 @@ def plan(cluster: Cluster, order: Iterable[int], now_s: int, *, depth: int = 1) 
         job = cluster.jobs.get(job_id)
         if job is not None and is_ready(job, now_s):
             scheduler.consider(job)
-    return Plan(tuple(scheduler.starts), tuple(scheduler.outlooks), next_begin_s(cluster, now_s), scheduler.considered)
+    wakes = [each for each in (next_begin_s(cluster, now_s), scheduler.wake_s) if each is not None]
+    wake_s = min(wakes, default=None)
+    return Plan(tuple(scheduler.starts), tuple(scheduler.outlooks), wake_s, scheduler.considered)
 
 
 class Pass:
@@ -83,6 +85,8 @@ class Pass:
         self.starts: list[Start] = []
         self.outlooks: list[Outlook] = []
         self.considered = 0
+        self.wake_s: int | None = None
+        """When a job that waits for a better place takes any."""
         self._shapes: dict[tuple, _Shape] = {}
         self._blocked: dict[str, int] = {}
         self._blocked_nodes = 0
@@ -151,7 +155,7 @@ class Pass:
         return first or Verdict(Reason.PARTITION_DOWN)
 
     def _try_in(self, job: Job, task_id: int | None, partition: Partition) -> Verdict | None:
-        shape = self.shape_of(job.spec, partition)
+        shape = self.shape_of(job.spec, partition, self._most_switches(job))
         if shape.standing is not None:
             return shape.standing
         blocked = partition.name in self._blocked
@@ -214,12 +218,24 @@ class Pass:
         others = shape.eligible & self.timeline.free.usable & ~self._blocked_nodes
         return None if fits_when_idle(shape.demand, self.layout, others) else NODES_UNAVAILABLE
 
-    def shape_of(self, spec: JobSpec, partition: Partition) -> _Shape:
+    def _most_switches(self, job: Job) -> int:
+        """How many leaf switches the job may be spread over now (--switches=count@max-time); 0: as many as need be."""
+        spec = job.spec
+        if not spec.req_switch or not self.layout.switches:
+            return 0
+        until_s = max(job.eligible_s, job.submit_s) + spec.wait_for_switch_s
+        if until_s <= self.now_s:
+            return 0
+        self.wake_s = until_s if self.wake_s is None else min(until_s, self.wake_s)
+        return spec.req_switch
+
+    def shape_of(self, spec: JobSpec, partition: Partition, most_switches: int = 0) -> _Shape:
         """What the job asks for in the partition, shared by all that ask for the same."""
-        key = (partition.name, *_ASKED(spec))
+        key = (partition.name, most_switches, *_ASKED(spec))
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = self._new_shape(spec, partition)
+            shape.demand = msgspec.structs.replace(shape.demand, most_switches=most_switches)
         return shape
 
     def _new_shape(self, spec: JobSpec, partition: Partition) -> _Shape:

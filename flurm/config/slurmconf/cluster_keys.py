@@ -122,8 +122,11 @@ BLOCKS = (
     Block(State.DIFFERS, "jobs share nodes as under select/cons_tres", {
         "text": "SelectType",
     }),
-    Block(State.DIFFERS, "nodes are all equally far from each other", {
-        "text": "TopologyParam TopologyPlugin",
+    Block(State.DIFFERS, "topology/tree places jobs; under any other, nodes are all equally far from each other", {
+        "text": "TopologyPlugin",
+    }),
+    Block(State.DIFFERS, "below a tree of switches every job is placed by it", {
+        "text": "TopologyParam",
     }),
     Block(State.ACCEPTED, "of the node daemon: real slurmd reads it from its own file", {
         "level": "SlurmdSyslogDebug",
