@@ -47,7 +47,7 @@ from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
 from flurm.core import machine
-from flurm.core.effects import Done, Rejected, Reply
+from flurm.core.effects import Done, Effect, NotifyJob, Rejected, Reply
 from flurm.core.enums import Refusal
 from flurm.otp import Behaviour, System
 from flurm.otp.code import Loader
@@ -302,13 +302,23 @@ class Application:
                 self._set_log_level(**control.arguments)
             case "set_debug_flags":
                 self._set_debug_flags(**control.arguments)
+            case "show":
+                self._show(**control.arguments)
             case "set_schedlog_level":
                 return Rejected(Refusal.DISABLED)  # as in Slurm where SlurmSchedLogFile is not set; we write none
             case "reset_statistics":
                 self._reset_statistics()
             case "takeover":
                 return self._take_over()
+            case "notify":
+                self._carry(NotifyJob(**control.arguments))
         return Done()
+
+    def _carry(self, effect: Effect) -> None:
+        """From a thread of its own: connection handlers do not talk to the node manager."""
+        system = self.system
+        assert system is not None
+        system.beside(lambda: system.cast("flurm_node_manager", m.Carry((effect,))))
 
     def _take_over(self) -> Reply:
         """`scontrol takeover`: have this controller lead."""
@@ -356,6 +366,8 @@ class Application:
         """Have `scontrol show config` say so."""
         assert self.system is not None
         shown = {**self.config.slurm, key: text}
+        if not text:
+            del shown[key]
         self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
 
     def _reset_statistics(self) -> None:

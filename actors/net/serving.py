@@ -209,7 +209,9 @@ class Service:
         frame = exchange.frame
         if isinstance(exchange.record, TokenRequest):
             name = user_name(exchange.identity.uid)
-            given = tokens.answer(exchange.record, exchange.identity, name, self._authority, self._clock.time())
+            given = tokens.answer(
+                exchange.record, exchange.identity, name, self._authority, self._clock.time(), frame.version
+            )
             return self._reply(frame, *given)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:

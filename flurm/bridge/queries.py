@@ -194,17 +194,22 @@ def _batch_script(ctx: Context, request: wire.JobIdRequest) -> Answer:
 def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
         return _NO_CHANGE
-    wanted = request.step_id.job_id
-    if wanted in (0, NO_VAL):
-        jobs = _all_jobs(ctx.cluster)
-    else:
-        jobs = _records(ctx.cluster, wanted)
-        if not jobs:
-            return _NO_SUCH_JOB
+    wanted, step = request.step_id.job_id, request.step_id.step_id
+    jobs = _all_jobs(ctx.cluster) if wanted in (0, NO_VAL) else _jobs_of_steps(ctx.cluster, wanted, step)
+    if not jobs and ctx.cluster.jobs:
+        return _NO_SUCH_JOB  # where there are no jobs at all, slurmctld has no steps and no complaint
     jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, request.show_flags)]
-    if request.step_id.step_id not in (NO_VAL, BATCH_STEP):
+    if step not in (NO_VAL, BATCH_STEP):
         jobs = []
     return MessageType.RESPONSE_JOB_STEP_INFO, show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
+
+
+def _jobs_of_steps(cluster: Cluster, job_id: int, step: int) -> list[Job]:
+    """The jobs whose steps are meant: one step is one of the record with that id alone, even in an array."""
+    if step != NO_VAL:
+        return [cluster.jobs[job_id]] if job_id in cluster.jobs else []
+    ids = {job_id, *cluster.arrays.get(job_id, ())}
+    return [job for job in _all_jobs(cluster) if job.id in ids]
 
 
 def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
