@@ -40,6 +40,7 @@ from actors.net.serving import Service
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
 from flurm.bridge.requests import Control
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
 from flurm.config import Config, authority_of, load
@@ -161,6 +162,7 @@ class Application:
             "munge": self.munge,
             "control": self,
             "counters": Counters(since_s=int(time.time())),
+            "sackds": Sackds(),
             "started_s": int(time.time()),
             "scheduler_plugins": _site_plugins(config),
         }

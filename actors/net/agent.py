@@ -257,6 +257,23 @@ def _reconfigure(task: Task, attempt: int, cluster: Cluster, node: Node, env: di
     return Sent(task, attempt, reached=True, done=True)
 
 
+def tell_sackds(env: dict[str, Any]) -> None:
+    """Give the auth daemons that have asked for them the new files; those that do not answer are left alone."""
+    files = env.get("config_files")
+    if files is None:
+        return
+    call: Callable[..., rpc.Answer] = env.get("call_node", rpc.call)
+    for address, version in env["sackds"].known():
+        msg_type, record = config_files.tidings_for_sackd(files, version)
+        try:
+            timeout_s = env["config"].message_timeout
+            call(address, msg_type, record, version=version, signer=env["signer"], timeout_s=timeout_s)
+        except rpc.NoAnswer:
+            log.debug("sackd reconfigures", host=address[0])
+        except (rpc.Unreachable, ProtocolError) as error:
+            log.info("sackd not told of the new configuration", host=address[0], reason=str(error))
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 

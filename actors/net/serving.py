@@ -282,6 +282,7 @@ class Service:
             now_s=int(self._clock.time()),
             config=self.env["config"],
             config_files=self.env.get("config_files"),
+            sackds=self.env["sackds"],
             loads=self._loads.get,
             read_blob=store.blobs.get,
             introduce_blobs=store.blobs.introduce,

@@ -31,12 +31,12 @@ ABSENT: dict[int, tuple[int, str]] = {
     MessageType.REQUEST_UPDATE_CRONTAB: (Errno.SLURM_ERROR, "scrontab is not built"),
     MessageType.REQUEST_UPDATE_FRONT_END: (Errno.ESLURM_INVALID_NODE_NAME, "there are no front-end nodes"),
     MessageType.REQUEST_JOB_SBCAST_CRED: (Errno.ESLURM_INVALID_JOB_ID, "sbcast is not built"),
-    MessageType.REQUEST_SBCAST_CRED_NO_JOB: (_EINVAL, "sbcast is not built"),
+    MessageType.REQUEST_SBCAST_CRED_NO_JOB: (Errno.ESLURM_INVALID_NODE_NAME, "sbcast is not built"),
     MessageType.REQUEST_UPDATE_JOB_STEP: (
         Errno.ESLURM_INVALID_JOB_ID,
         "steps have no time limit that could be changed",
     ),
-    MessageType.REQUEST_STEP_BY_CONTAINER_ID: (_EINVAL, "steps run in no containers"),
+    MessageType.REQUEST_STEP_BY_CONTAINER_ID: (Errno.ESLURM_INVALID_CONTAINER_ID, "steps run in no containers"),
     MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: (
         Errno.ESLURM_INVALID_JOB_ID,
         "allocations without a script are not built",
@@ -45,7 +45,7 @@ ABSENT: dict[int, tuple[int, str]] = {
     MessageType.REQUEST_RESOURCE_LAYOUT: (_EINVAL, "not built"),
     MessageType.REQUEST_NODE_REGISTRATION_STATUS: (_EINVAL, "not built towards a controller"),
     MessageType.REQUEST_DBD_RELAY: (_EINVAL, "no accounting daemon is relayed to"),
-    MessageType.REQUEST_TLS_CERT: (_EINVAL, "certificates are not handed out over Slurm's protocol"),
+    MessageType.REQUEST_TLS_CERT: (Errno.SLURM_ERROR, "certificates are not handed out over Slurm's protocol"),
     MessageType.REQUEST_CTLD_MULT_MSG: (Errno.ESLURM_ACCESS_DENIED, "there is no federation"),
     MessageType.REQUEST_SIB_JOB_LOCK: (Errno.ESLURM_ACCESS_DENIED, "there is no federation"),
     MessageType.REQUEST_SIB_JOB_UNLOCK: (Errno.ESLURM_ACCESS_DENIED, "there is no federation"),

@@ -127,7 +127,6 @@ def node_of(node: NodeConfig, index: int, now_s: int) -> Node:
         state=state,
         flags=flags,
         reason=reason,
-        reason_s=now_s if reason else 0,
     )
 
 

@@ -99,11 +99,7 @@ def test_active_features_are_among_the_available_ones(features, active, taken):
 
 def test_without_a_key_each_release_is_told_in_its_own_way_that_there_are_no_tokens():
     asked, root = wire.TokenRequest(lifespan=60), Identity(uid=ROOT, gid=0)
-    old = tokens.answer(
-        asked, root, "root", Authority(NoneSigner(uid=ROOT, gid=0, host="ctl")), 0.0, Version.V22_05
-    )
-    new = tokens.answer(
-        asked, root, "root", Authority(NoneSigner(uid=ROOT, gid=0, host="ctl")), 0.0, Version.V24_11
-    )
+    old = tokens.answer(asked, root, "root", Authority(NoneSigner(uid=ROOT, gid=0, host="ctl")), 0.0, Version.V22_05)
+    new = tokens.answer(asked, root, "root", Authority(NoneSigner(uid=ROOT, gid=0, host="ctl")), 0.0, Version.V24_11)
     assert old == (MessageType.RESPONSE_AUTH_TOKEN, wire.TokenResponse(token=None))
     assert new == (MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(int(Errno.ESLURM_PLUGIN_NOT_LOADED)))
