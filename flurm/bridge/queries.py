@@ -237,7 +237,7 @@ def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
 
 def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
     shown = show_nodes.one_node_response(
-        ctx.cluster, request.node_name, ctx.now_s, ctx.loads, _show_flags(ctx, request)
+        ctx.cluster, request.node_name, ctx.version, ctx.now_s, ctx.loads, _show_flags(ctx, request)
     )
     return MessageType.RESPONSE_NODE_INFO, shown
 

@@ -23,7 +23,7 @@ RESTART_KEYS = frozenset(
 )
 
 _SILENT = frozenset({"source", "warnings"})
-_OWN_KEYS = RESTART_KEYS | _SILENT | {"slurm_conf", "log_level", "slurm"}
+_OWN_KEYS = RESTART_KEYS | _SILENT | {"slurm_conf", "log_level", "slurm", "cgroup"}
 """May differ from one controller of a cluster to the next, or count from the next restart on. Of `slurm` see below."""
 
 

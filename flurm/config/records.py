@@ -219,6 +219,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     return_to_service: int = 1
     licenses: str | None = None
     switches: tuple[Switch, ...] = ()
+    cgroup: dict[str, str] = {}
 
     max_message_size: int = 1 << 30
     max_connections: int = 4096
