@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from actors.node_daemon.settings import Settings, release_text
+from flurm.bridge.node_gres import found_list
 from flurm.node import inventory
 from flurm.node.inventory import Hardware, Vitals
 from flurm.node.spec import StepKey
+from protocol.codec import pack
 from protocol.constants import NO_VAL, DynamicNode
 from protocol.messages.common import StepId
 from protocol.messages.nodes import NodeRegistration, PingResponse, SlurmdStatus
@@ -53,7 +55,7 @@ def registration(
     vitals: Vitals = inventory.vitals()
     features = ",".join(settings.features) or None
     line = _node_line(settings, hardware) if joins and settings.joins_with is not None else None
-    gres = version.to_bytes(2, "big") + b"\0\0"
+    gres = pack(found_list(settings.gres, hardware.cpus, version), version)
     return NodeRegistration(
         timestamp=now_s,
         slurmd_start_time=started_s,

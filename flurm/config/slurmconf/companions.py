@@ -8,7 +8,7 @@ from flurm.config.slurmconf.keys import Grammar, Key, RecordKind, State
 from flurm.config.slurmconf.kinds import KINDS
 
 _SLURMD = "of the node daemon: real slurmd reads it from its own file"
-_NO_GRES = "generic resources are taken from NodeName lines, their devices are the node daemon's"
+_NO_GRES = "of the node daemon: what it finds by it is compared with Gres of its NodeName line"
 _NO_BLOCKS = "nodes are all equally far from each other under topology/block"
 
 
