@@ -107,3 +107,16 @@ def test_a_running_job_hears_what_its_user_has_to_say(site: Site) -> None:
     site.await_line(job, "CANCELLED None")
     over = site.client(f"scontrol notify {job} hello", user="alice")
     assert over.stderr == "job notify failure: Job/step already completing or completed\n"
+
+
+def test_a_reconfigure_changes_both_and_a_bad_tree_nothing(site: Site) -> None:
+    site.sandbox.write("/etc/slurm/slurm.conf", CONF.replace("matlab:4", "matlab:6"))
+    site.sandbox.write("/etc/slurm/topology.conf", "SwitchName=all Nodes=n[1-4]\n")
+    assert site.client("scontrol reconfigure").exit == 0
+    assert site.client("scontrol show topology").stdout == "SwitchName=all Level=0 LinkSpeed=1 Nodes=n[1-4]\n"
+    assert "Total=6 Used=0 Free=6" in site.client("scontrol show licenses").stdout
+    site.sandbox.write("/etc/slurm/slurm.conf", CONF)
+    site.sandbox.write("/etc/slurm/topology.conf", "SwitchName=all Switches=none\n")
+    assert site.client("scontrol reconfigure").exit == 1
+    assert site.client("scontrol show topology").stdout == "SwitchName=all Level=0 LinkSpeed=1 Nodes=n[1-4]\n"
+    assert "Total=6 Used=0 Free=6" in site.client("scontrol show licenses").stdout
