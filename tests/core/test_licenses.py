@@ -2,9 +2,11 @@
 
 import pytest
 
-from flurm.core import licenses
+from flurm.core import commands, licenses, snapshot
+from flurm.core.apply import apply
+from flurm.core.commands import Configure
 from flurm.core.enums import JobFlag, JobState
-from flurm.core.records import Cluster, Job, JobSpec, Settings
+from flurm.core.records import Cluster, Job, JobSpec, Settings, Switch
 from flurm.core.tables import put
 
 
@@ -51,3 +53,11 @@ def test_running_and_suspended_jobs_hold_them_completing_and_waiting_ones_do_not
 
 def test_a_job_that_is_left_with_a_text_nobody_can_read_waits_for_a_license_that_nobody_has():
     assert licenses.wanted("matlab:x") == {"matlab:x": 1}
+
+
+def test_licenses_and_switches_survive_the_log_and_a_snapshot():
+    settings = Settings(licenses="matlab:4", switches=(Switch("s1", 0, "n1"), Switch("top", 1, "n1", "s1", 9)))
+    written = commands.decode(commands.encode(Configure(now_s=1, settings=settings, nodes=(), partitions=())))
+    cluster = apply(Cluster(), written).cluster
+    assert snapshot.load(snapshot.dump(cluster)) == cluster
+    assert cluster.settings == settings
