@@ -6,6 +6,7 @@ SlurmdParameters=config_overrides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from actors.node_daemon.settings import Settings, release_text
@@ -55,7 +56,7 @@ def registration(
     vitals: Vitals = inventory.vitals()
     features = ",".join(settings.features) or None
     line = _node_line(settings, hardware) if joins and settings.joins_with is not None else None
-    gres = pack(found_list(settings.gres, hardware.cpus, version), version)
+    gres = pack(found_list(_gres(settings), hardware.cpus, version), version)
     return NodeRegistration(
         timestamp=now_s,
         slurmd_start_time=started_s,
@@ -86,6 +87,15 @@ def registration(
         dynamic_type=DynamicNode.NONE if line is None else DynamicNode.NORM,
         dynamic_conf=line,
     )
+
+
+def _gres(settings: Settings) -> str | None:
+    """What the node is said to have: where it joins by a line of its own, what that says."""
+    said = _GRES.search(settings.joins_with or "")
+    return said[1] if said else settings.gres
+
+
+_GRES = re.compile(r"(?i)\bGres=(\S+)")
 
 
 def _node_line(settings: Settings, hardware: Hardware) -> str:

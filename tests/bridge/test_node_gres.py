@@ -5,7 +5,10 @@ The accounts are those of real slurmd 22.05 and 24.11 with `NodeName=n1 Gres=gpu
 
 import pytest
 
+from actors.node_daemon import registration
+from actors.node_daemon.settings import Settings
 from flurm.bridge import node_gres
+from flurm.node import inventory
 from protocol.codec import pack
 from protocol.versions import Version
 
@@ -60,3 +63,16 @@ def test_flurmd_takes_what_its_node_is_configured_to_have_for_granted():
     told = pack(node_gres.found_list(GRES, 2, Version.V24_11), Version.V24_11)
     assert node_gres.shortage(GRES, told, Version.V24_11) is None
     assert bytes.fromhex(NIC) in told, "as slurmd without a gres.conf tells it"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({"gres": GRES}, GRES), ({"joins_with": "Feature=x Gres=gpu:2", "gres": None}, "gpu:2"), ({}, None)],
+)
+def test_what_flurmd_registers_is_what_its_node_is_said_to_have(given, wanted):
+    settings = Settings(node_name="n1", hostname="n1", spool_dir="", controllers=(), **given)
+    told = registration.registration(
+        settings, inventory.hardware(), (), Version.V24_11, started_s=1, now_s=1, first=True
+    )
+    assert node_gres.shortage(wanted, told.gres_info, Version.V24_11) is None
+    assert node_gres.shortage("nic:1", told.gres_info, Version.V24_11) is not None
