@@ -30,6 +30,7 @@ from bench import clib, sched_pass
 from bench.load import BenchError
 from bench.report import OURS, Budget, Row, at_most, rows_table
 from flurm.bridge.kept import KeptForms
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.config.records import Config
 from flurm.core.records import Cluster
@@ -169,6 +170,7 @@ class Controller:
             "store": _NoStore(),
             "config": Config(),
             "counters": Counters(),
+            "sackds": Sackds(),
             "started_s": 0,
         }
         self._service = Service(env, {"cluster": cluster, "kept": KeptForms()})

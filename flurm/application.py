@@ -41,6 +41,7 @@ from actors.net.serving import Service
 from actors.sched_plugin import BUILT_IN
 from flurm import __version__
 from flurm.bridge.requests import Control
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
 from flurm.config import Config, authority_of, load, munge_key_path
@@ -49,7 +50,7 @@ from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
 from flurm.console.log_levels import LEVELS
 from flurm.core import machine
-from flurm.core.effects import Done, Rejected, Reply
+from flurm.core.effects import Done, Effect, NotifyJob, Rejected, Reply
 from flurm.core.enums import Refusal
 from flurm.leaving import leave
 from flurm.otp import Behaviour, System
@@ -164,6 +165,7 @@ class Application:
             "munge": self.munge,
             "control": self,
             "counters": Counters(since_s=int(time.time())),
+            "sackds": Sackds(),
             "started_s": int(time.time()),
             "scheduler_plugins": _site_plugins(config),
         }
@@ -321,13 +323,23 @@ class Application:
                 self._set_log_level(**control.arguments)
             case "set_debug_flags":
                 self._set_debug_flags(**control.arguments)
+            case "show":
+                self._show(**control.arguments)
             case "set_schedlog_level":
                 return Rejected(Refusal.DISABLED)  # as in Slurm where SlurmSchedLogFile is not set; we write none
             case "reset_statistics":
                 self._reset_statistics()
             case "takeover":
                 return self._take_over()
+            case "notify":
+                self._carry(NotifyJob(**control.arguments))
         return Done()
+
+    def _carry(self, effect: Effect) -> None:
+        """From a thread of its own: connection handlers do not talk to the node manager."""
+        system = self.system
+        assert system is not None
+        system.beside(lambda: system.cast("flurm_node_manager", m.Carry((effect,))))
 
     def _take_over(self) -> Reply:
         """`scontrol takeover`: have this controller lead."""
@@ -373,6 +385,8 @@ class Application:
         """Have `scontrol show config` say so."""
         assert self.system is not None
         shown = {**self.config.slurm, key: text}
+        if not text:
+            del shown[key]
         self.system.env["config"] = msgspec.structs.replace(self.config, slurm=shown)
 
     def _reset_statistics(self) -> None:

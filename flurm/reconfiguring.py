@@ -15,6 +15,7 @@ import structlog
 
 from actors import messages as m
 from actors.leadership import is_in_charge
+from actors.net import agent
 from actors.net.configurations import is_stale
 from flurm.bridge import configure
 from flurm.bridge.configure import Reading
@@ -65,6 +66,7 @@ class Reconfiguring:
     def _tell_nodes(self) -> None:
         """From a thread of its own: who asked was a connection handler, and those do not talk to the node manager."""
         self._system.cast("flurm_node_manager", m.Reconfigured())
+        agent.tell_sackds(self._system.env)
 
     def follow(self) -> None:
         """The cluster was configured by another controller: read our own files, and go by them if they say the same."""

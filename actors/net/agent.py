@@ -18,7 +18,7 @@ import structlog
 from actors.net import rpc
 from flurm.bridge import config_files, launch
 from flurm.core import commands as c
-from flurm.core.effects import Effect, LaunchBatch, PingNodes, SignalJob, TerminateJob
+from flurm.core.effects import Effect, LaunchBatch, NotifyJob, PingNodes, SignalJob, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
 from flurm.core.records import Cluster, Job, Node
 from flurm.storage.errors import StorageError
@@ -42,6 +42,7 @@ class Kind(enum.Enum):
     LAUNCH = "launch"
     TERMINATE = "terminate"
     SIGNAL = "signal"
+    NOTIFY = "notify"
     PING = "ping"
     REGISTER = "register"
     RECONFIGURE = "reconfigure"
@@ -55,6 +56,7 @@ class Task(msgspec.Struct, frozen=True):
     job_id: int = 0
     restarts: int = 0
     signal: SignalJob | None = None
+    text: str = ""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -82,6 +84,9 @@ def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
             return [Task(Kind.TERMINATE, name, job_id, restarts) for name in nodes]
         case SignalJob(job_id, nodes):
             return [Task(Kind.SIGNAL, name, job_id, signal=effect) for name in nodes]
+        case NotifyJob(job_id, text):
+            job = cluster.jobs.get(job_id)
+            return [Task(Kind.NOTIFY, job.batch_host, job_id, text=text)] if job and job.batch_host else []
         case PingNodes(nodes):
             return [Task(Kind.PING, name) for name in nodes]
     return []
@@ -100,6 +105,8 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
             if job is None or job.completing >> node.index & 1:
                 return True
             return job.id not in node.jobs and (not again or node.state is NodeState.DOWN or job.id in node.lost)
+        case Kind.NOTIFY:
+            return job is not None and job.state is JobState.RUNNING
         case Kind.SIGNAL:
             return job is not None and job.state in (JobState.RUNNING, JobState.SUSPENDED)
     return True
@@ -208,6 +215,15 @@ def _signal(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
     return Sent(task, attempt, reached=True, done=True)
 
 
+def _notify(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Pass a user's words on to the job; what does not arrive now is not said later."""
+    try:
+        _call(node, MessageType.REQUEST_JOB_NOTIFY, launch.notice(task.job_id, task.text), env)
+    except rpc.Unreachable as error:
+        return Sent(task, attempt, reached=False, done=True, error=str(error))
+    return Sent(task, attempt, reached=True, done=True)
+
+
 def _ping(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
     if node.facts is None or node.state is not NodeState.IDLE:
         return _register(task, attempt, cluster, node, env)
@@ -241,6 +257,23 @@ def _reconfigure(task: Task, attempt: int, cluster: Cluster, node: Node, env: di
     return Sent(task, attempt, reached=True, done=True)
 
 
+def tell_sackds(env: dict[str, Any]) -> None:
+    """Give the auth daemons that have asked for them the new files; those that do not answer are left alone."""
+    files = env.get("config_files")
+    if files is None:
+        return
+    call: Callable[..., rpc.Answer] = env.get("call_node", rpc.call)
+    for address, version in env["sackds"].known():
+        msg_type, record = config_files.tidings_for_sackd(files, version)
+        try:
+            timeout_s = env["config"].message_timeout
+            call(address, msg_type, record, version=version, signer=env["signer"], timeout_s=timeout_s)
+        except rpc.NoAnswer:
+            log.debug("sackd reconfigures", host=address[0])
+        except (rpc.Unreachable, ProtocolError) as error:
+            log.info("sackd not told of the new configuration", host=address[0], reason=str(error))
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 
@@ -260,6 +293,7 @@ _DO = {
     Kind.LAUNCH: _launch,
     Kind.TERMINATE: _terminate,
     Kind.SIGNAL: _signal,
+    Kind.NOTIFY: _notify,
     Kind.PING: _ping,
     Kind.REGISTER: _register,
     Kind.RECONFIGURE: _reconfigure,

@@ -227,7 +227,9 @@ class Service:
         frame = exchange.frame
         if isinstance(exchange.record, TokenRequest):
             name = user_name(exchange.identity.uid)
-            given = tokens.answer(exchange.record, exchange.identity, name, self._authority, self._clock.time())
+            given = tokens.answer(
+                exchange.record, exchange.identity, name, self._authority, self._clock.time(), frame.version
+            )
             return self._reply(frame, *given)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
@@ -298,6 +300,7 @@ class Service:
             now_s=int(self._clock.time()),
             config=self.env["config"],
             config_files=self.env.get("config_files"),
+            sackds=self.env["sackds"],
             loads=self._loads.get,
             read_blob=store.blobs.get,
             introduce_blobs=store.blobs.introduce,

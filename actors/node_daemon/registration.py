@@ -6,12 +6,15 @@ SlurmdParameters=config_overrides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from actors.node_daemon.settings import Settings, release_text
+from flurm.bridge.node_gres import found_list
 from flurm.node import inventory
 from flurm.node.inventory import Hardware, Vitals
 from flurm.node.spec import StepKey
+from protocol.codec import pack
 from protocol.constants import NO_VAL, DynamicNode
 from protocol.messages.common import StepId
 from protocol.messages.nodes import NodeRegistration, PingResponse, SlurmdStatus
@@ -53,7 +56,7 @@ def registration(
     vitals: Vitals = inventory.vitals()
     features = ",".join(settings.features) or None
     line = _node_line(settings, hardware) if joins and settings.joins_with is not None else None
-    gres = version.to_bytes(2, "big") + b"\0\0"
+    gres = pack(found_list(_gres(settings), hardware.cpus, version), version)
     return NodeRegistration(
         timestamp=now_s,
         slurmd_start_time=started_s,
@@ -84,6 +87,15 @@ def registration(
         dynamic_type=DynamicNode.NONE if line is None else DynamicNode.NORM,
         dynamic_conf=line,
     )
+
+
+def _gres(settings: Settings) -> str | None:
+    """What the node is said to have: where it joins by a line of its own, what that says."""
+    said = _GRES.search(settings.joins_with or "")
+    return said[1] if said else settings.gres
+
+
+_GRES = re.compile(r"(?i)\bGres=(\S+)")
 
 
 def _node_line(settings: Settings, hardware: Hardware) -> str:

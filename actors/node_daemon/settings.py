@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int | None = None
     tmp_disk_mib: int | None = None
     features: tuple[str, ...] = ()
+    gres: str | None = None
     trusted_uids: frozenset[int] = frozenset({0})
     kill_wait_s: int = 30
     heartbeat_s: float = 30.0
@@ -77,6 +78,7 @@ def settings_of(
         memory_mib=own.memory,
         tmp_disk_mib=own.tmp_disk,
         features=own.features,
+        gres=own.gres,
         trusted_uids=frozenset({0, own_uid, *_uid_of(config.slurm_user)}),
         kill_wait_s=config.kill_wait,
         heartbeat_s=own.heartbeat_interval / 1000,
@@ -99,7 +101,7 @@ def _declared(config: Config, name: str) -> SlurmdConfig:
     own, node = config.slurmd, config.node(name)
     if node is None:
         return own
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"gres": own.gres or node.gres}
     if own.slurmd_port == config.slurmd_port:
         changes["slurmd_port"] = node.port
     if "config_overrides" in config.slurm.get("SlurmdParameters", "") and own.cpus is None:

@@ -7,6 +7,7 @@ from typing import Any
 from flurm.bridge.calls import PARTITION_MANAGER, Call, Control, Mapped, for_jobs, only_operators
 from flurm.bridge.configure import node_of
 from flurm.bridge.context import Context
+from flurm.bridge.node_features import has_active_features
 from flurm.config import ConfigError
 from flurm.config.debug_levels import nearest_level
 from flurm.config.from_slurm import node_line
@@ -45,6 +46,7 @@ __all__ = [
     "delete_nodes",
     "delete_partition",
     "reconfigure",
+    "set_dampening_factor",
     "set_debug_flags",
     "set_debug_level",
     "set_schedlog_level",
@@ -78,6 +80,8 @@ def update_node(record: wire.NodeUpdate, context: Context) -> Mapped:
         state = _NODE_ORDERS.get(record.node_state)  # type: ignore[call-overload]
         if state is None:
             return Rejected(Refusal.INVALID_NODE_STATE)
+    if not has_active_features(record, context.cluster):
+        return Rejected(Refusal.ACTIVE_FEATURE_NOT_SUBSET)
     command = UpdateNode(
         now_s=context.now_s,
         user_id=context.uid,
@@ -315,3 +319,9 @@ def set_debug_flags(record: wire.SetDebugFlags, context: Context) -> Mapped:
 def set_schedlog_level(record: wire.SetDebugLevel, context: Context) -> Mapped:
     """REQUEST_SET_SCHEDLOG_LEVEL: scontrol schedloglevel; argument `level` is 0 or 1."""
     return _control("set_schedlog_level", context, refusal=Refusal.PERMISSION, level=record.debug_level)
+
+
+def set_dampening_factor(record: wire.SetFsDampeningFactor, context: Context) -> Mapped:
+    """REQUEST_SET_FS_DAMPENING_FACTOR: scontrol fsdampeningfactor."""
+    text = str(record.dampening_factor)
+    return _control("show", context, refusal=Refusal.PERMISSION, key="FairShareDampeningFactor", text=text)

@@ -7,7 +7,7 @@ from protocol import messages as wire
 from protocol.constants import ConfigRequestFlag, MessageType
 from protocol.schema import Record
 
-__all__ = ["response", "tidings"]
+__all__ = ["response", "tidings", "tidings_for_sackd"]
 
 
 def response(files: ConfigFiles, version: int, flags: int) -> wire.ConfigResponse:
@@ -15,6 +15,12 @@ def response(files: ConfigFiles, version: int, flags: int) -> wire.ConfigRespons
     is_slurmd = bool(flags & ConfigRequestFlag.SLURMD)
     served = files.for_version(version, for_client=not is_slurmd)
     return wire.ConfigResponse([_file(each) for each in served], files.spool_dir)
+
+
+def tidings_for_sackd(files: ConfigFiles, version: int) -> tuple[MessageType, Record]:
+    """What a sackd is told when the configuration has changed."""
+    served = [_file(each) for each in files.for_version(version, for_client=True)]
+    return MessageType.REQUEST_RECONFIGURE_SACKD, wire.ConfigResponse(served, None)
 
 
 def tidings(files: ConfigFiles | None, version: int) -> tuple[MessageType, Record | None]:

@@ -89,6 +89,8 @@ def _settings(config: Config) -> Settings:
         return_to_service=config.return_to_service,
         priority_type=config.priority_type.removeprefix("priority/"),
         user_may_top="enable_user_top" in (config.scheduler_parameters or ""),
+        licenses=config.licenses or None,
+        switches=config.switches,
     )
 
 
@@ -125,7 +127,6 @@ def node_of(node: NodeConfig, index: int, now_s: int) -> Node:
         state=state,
         flags=flags,
         reason=reason,
-        reason_s=now_s if reason else 0,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from flurm.bridge import show_nodes, show_stats, users
 from flurm.bridge.kept import KeptForms
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_steps import Names
 from flurm.config.configless import ConfigFiles
 from flurm.config.records import Config
@@ -58,5 +59,6 @@ class Context:
     started_s: int = 0
     """When this controller took charge."""
     controller_index: int = 0
+    sackds: Sackds = field(default_factory=Sackds)
     config_files: ConfigFiles | None = None
     """What is served to those without a slurm.conf; None where the site does not want that."""

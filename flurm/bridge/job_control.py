@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from flurm.bridge import users
-from flurm.bridge.calls import Mapped, for_jobs
+from flurm.bridge.calls import Control, Mapped, for_jobs
 from flurm.bridge.context import Context
-from flurm.bridge.job_fields import given
+from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.arrays import records_of
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.control import may_touch
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState, Refusal
+from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
 from flurm.core.records import UNLIMITED, Job
 from protocol import messages as wire
@@ -26,7 +27,7 @@ from protocol.constants import (
 )
 from protocol.hostlist import HostlistError, expand
 
-__all__ = ["cancel_step", "kill", "kill_many", "requeue", "suspend", "top", "update"]
+__all__ = ["cancel_step", "kill", "kill_many", "notify", "requeue", "suspend", "top", "update"]
 
 _THROTTLE = re.compile(r"(?:.*%)?([0-9]{1,9})")
 _HOLD_KINDS = {ALLOC_SID_ADMIN_HOLD: "admin", ALLOC_SID_USER_HOLD: "user"}
@@ -38,6 +39,7 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
     if target is None:
         return Rejected(Refusal.INVALID_JOB_ID)
     changes = given(record)
+    bound_wait_for_switches(changes, context.config.scheduler_parameters)
     if record.end_time:
         limit_min = _limit_until(target, record.end_time, context)
         if limit_min is None:
@@ -45,6 +47,8 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
         changes["time_limit_min"] = limit_min
     if "admin_comment" in changes and not is_operator(context.cluster, context.uid):
         return Rejected(Refusal.ACCESS_DENIED)
+    if changes.get("licenses") and not are_valid(str(changes["licenses"]), context.cluster.settings.licenses):
+        return Rejected(Refusal.INVALID_LICENSES)
     limit = _THROTTLE.fullmatch(record.array_inx or "")
     return for_jobs(
         UpdateJob(
@@ -205,6 +209,20 @@ def top(record: wire.TopJob, context: Context) -> Mapped:
     if not targets:
         return Rejected(Refusal.INVALID_JOB_ID)
     return for_jobs(TopJobs(now_s=context.now_s, user_id=context.uid, targets=targets))
+
+
+def notify(record: wire.JobNotify, context: Context) -> Mapped:
+    """REQUEST_JOB_NOTIFY: scontrol notify. Owner and operators may; arguments `job_id` and `text`."""
+    job = context.cluster.jobs.get(record.step_id.job_id)
+    if job is None:
+        return Rejected(Refusal.INVALID_JOB_ID)
+    if not may_touch(context.cluster, job, context.uid):
+        return Rejected(Refusal.USER_ID_MISSING)
+    if job.state is JobState.PENDING:
+        return Rejected(Refusal.DISABLED)
+    if job.state is not JobState.RUNNING:
+        return Rejected(Refusal.ALREADY_DONE)
+    return Control("notify", context.uid, {"job_id": job.id, "text": record.message or ""})
 
 
 def suspend(record: wire.SuspendJob, context: Context) -> Mapped:

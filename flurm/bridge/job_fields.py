@@ -6,12 +6,13 @@ sense). `given` returns only what was given, already in the core's terms.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from protocol.constants import MEM_PER_CPU, NICE_OFFSET, NO_VAL, NO_VAL8, NO_VAL16, NO_VAL64
 from protocol.messages import JobDescription
 
-__all__ = ["given"]
+__all__ = ["bound_wait_for_switches", "given"]
 
 Changes = dict[str, object]
 _UNSET = (NO_VAL, NO_VAL16, NO_VAL64, NO_VAL8)
@@ -130,6 +131,18 @@ def given(record: JobDescription) -> Changes:
     if found.get("max_nodes") == 0:
         found["max_nodes"] = None
     return found
+
+
+def bound_wait_for_switches(fields: Changes, scheduler_parameters: str | None) -> None:
+    """A job that asks for few switches waits for them no longer than SchedulerParameters=max_switch_wait, 300 s."""
+    if fields.get("req_switch") or "wait_for_switch_s" in fields:
+        found = _MAX_SWITCH_WAIT.search(scheduler_parameters or "")
+        longest = int(found[1]) if found else 300
+        asked = fields.get("wait_for_switch_s", longest)
+        fields["wait_for_switch_s"] = min(asked if isinstance(asked, int) else longest, longest)
+
+
+_MAX_SWITCH_WAIT = re.compile(r"(?i)\bmax_switch_wait=(\d{1,9})")
 
 
 def _memory(value: int) -> Changes:

@@ -31,7 +31,7 @@ from protocol.hostlist import fold
 from protocol.schema import Record
 from protocol.versions import Version
 
-__all__ = ["Verdict", "batch_launch", "is_already_gone", "signal", "termination", "verdict_of"]
+__all__ = ["Verdict", "batch_launch", "is_already_gone", "notice", "signal", "termination", "verdict_of"]
 
 _ALL_STEPS_22_05 = 40001
 """22.05 names all steps of a job by the step after the last possible one (MaxStepCount is 40000)."""
@@ -300,3 +300,8 @@ def signal(job: Job, effect: SignalJob, *, version: int) -> wire.SignalTasks:
         step = _ALL_STEPS_22_05 if version <= Version.V22_05 else NO_VAL
     step_id = wire.StepId(job_id=job.id, step_id=step, step_het_comp=NO_VAL)
     return wire.SignalTasks(step_id=step_id, flags=int(flags), signal=effect.signal)
+
+
+def notice(job_id: int, text: str) -> wire.JobNotify:
+    """The record of REQUEST_JOB_NOTIFY: a line for the output of the job's script."""
+    return wire.JobNotify(wire.StepId(job_id=job_id, step_id=NO_VAL, step_het_comp=NO_VAL), text)

@@ -5,6 +5,7 @@ Only root and SlurmUser may say such things; anybody else is refused before his 
 
 from __future__ import annotations
 
+from flurm.bridge import node_gres
 from flurm.bridge.calls import JOB_MANAGER, Call, Mapped, for_jobs, only_operators
 from flurm.bridge.configure import node_of
 from flurm.bridge.context import Context
@@ -64,9 +65,16 @@ def register(record: wire.NodeRegistration, context: Context) -> Mapped:
             since_s=said_s - context.config.batch_start_timeout,
             startup=bool(record.flags & RegistrationFlag.RESP),
             joins=_joins(name, record, context),
-            drain_reason=_PROLOG_ERROR if record.status in _PROLOG_FAULTS else None,
+            drain_reason=_fault_of(name, record, context),
         )
     )
+
+
+def _fault_of(name: str, record: wire.NodeRegistration, context: Context) -> str | None:
+    if record.status in _PROLOG_FAULTS:
+        return _PROLOG_ERROR
+    node = context.cluster.nodes.get(name)
+    return None if node is None else node_gres.shortage(node.gres, record.gres_info, context.version)
 
 
 def _joins(name: str, record: wire.NodeRegistration, context: Context) -> Node | None:

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flurm.bridge import config_files, show_config, show_nodes, show_partitions, show_stats, show_steps, will_run
+from flurm.bridge import (
+    config_files,
+    show_config,
+    show_licenses,
+    show_nodes,
+    show_partitions,
+    show_stats,
+    show_steps,
+    show_topology,
+    will_run,
+)
 from flurm.bridge.context import Context
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.core.arrays import records_of
@@ -18,7 +28,7 @@ from flurm.core.enums import JobState
 from flurm.core.outcome import is_operator
 from flurm.core.records import Cluster, Job
 from protocol import messages as wire
-from protocol.constants import ARRAY_NO_TASK, BATCH_STEP, NO_VAL, MessageType
+from protocol.constants import ARRAY_NO_TASK, BATCH_STEP, NO_VAL, ConfigRequestFlag, MessageType, ShowFlag
 from protocol.errno import Errno
 from protocol.hostlist import HostlistError, expand
 from protocol.schema import Record
@@ -60,26 +70,36 @@ def _is_unchanged(last_update_s: int, changed_s: int) -> bool:
     return last_update_s > changed_s
 
 
+def _show_flags(ctx: Context, request: Any) -> int:
+    """What the client wants to see; operators are shown what is hidden without asking for it."""
+    flags: int = request.show_flags
+    return flags | ShowFlag.ALL if is_operator(ctx.cluster, ctx.uid) else flags
+
+
 def _job_info(ctx: Context, request: wire.JobInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
         return _NO_CHANGE
     if request.job_ids:
         jobs = [job for job_id in request.job_ids for job in _records(ctx.cluster, job_id)]
-        return _jobs(ctx, jobs, request.show_flags)
+        return _jobs(ctx, jobs, _show_flags(ctx, request))
     body = ctx.kept.all_jobs(
-        ctx.cluster, ctx.version, request.show_flags, ctx.now_s, ctx.counters.backfill.last_s, ctx.names.user
+        ctx.cluster, ctx.version, _show_flags(ctx, request), ctx.now_s, ctx.counters.backfill.last_s, ctx.names.user
     )
     return MessageType.RESPONSE_JOB_INFO, body
 
 
 def _job_info_single(ctx: Context, request: wire.JobIdRequest) -> Answer:
-    jobs = [j for j in _records(ctx.cluster, _job_id(request)) if not is_hidden(ctx.cluster, j, request.show_flags)]
-    return _jobs(ctx, jobs, request.show_flags) if jobs else _NO_SUCH_JOB
+    jobs = [
+        j for j in _records(ctx.cluster, _job_id(request)) if not is_hidden(ctx.cluster, j, _show_flags(ctx, request))
+    ]
+    return _jobs(ctx, jobs, _show_flags(ctx, request)) if jobs else _NO_SUCH_JOB
 
 
 def _job_user_info(ctx: Context, request: wire.UserJobsRequest) -> Answer:
     jobs = [job for job in _all_jobs(ctx.cluster) if job.spec.user_id == request.user_id]
-    return _jobs(ctx, [j for j in jobs if not is_hidden(ctx.cluster, j, request.show_flags)], request.show_flags)
+    return _jobs(
+        ctx, [j for j in jobs if not is_hidden(ctx.cluster, j, _show_flags(ctx, request))], _show_flags(ctx, request)
+    )
 
 
 def _jobs(ctx: Context, jobs: list[Job], show_flags: int) -> Answer:
@@ -184,17 +204,22 @@ def _batch_script(ctx: Context, request: wire.JobIdRequest) -> Answer:
 def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
         return _NO_CHANGE
-    wanted = request.step_id.job_id
-    if wanted in (0, NO_VAL):
-        jobs = _all_jobs(ctx.cluster)
-    else:
-        jobs = _records(ctx.cluster, wanted)
-        if not jobs:
-            return _NO_SUCH_JOB
-    jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, request.show_flags)]
-    if request.step_id.step_id not in (NO_VAL, BATCH_STEP):
+    wanted, step = request.step_id.job_id, request.step_id.step_id
+    jobs = _all_jobs(ctx.cluster) if wanted in (0, NO_VAL) else _jobs_of_steps(ctx.cluster, wanted, step)
+    if not jobs and ctx.cluster.jobs:
+        return _NO_SUCH_JOB  # where there are no jobs at all, slurmctld has no steps and no complaint
+    jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, _show_flags(ctx, request))]
+    if step not in (NO_VAL, BATCH_STEP):
         jobs = []
     return MessageType.RESPONSE_JOB_STEP_INFO, show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
+
+
+def _jobs_of_steps(cluster: Cluster, job_id: int, step: int) -> list[Job]:
+    """The jobs whose steps are meant: one step is one of the record with that id alone, even in an array."""
+    if step != NO_VAL:
+        return [cluster.jobs[job_id]] if job_id in cluster.jobs else []
+    ids = {job_id, *cluster.arrays.get(job_id, ())}
+    return [job for job in _all_jobs(cluster) if job.id in ids]
 
 
 def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
@@ -206,12 +231,14 @@ def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
 def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.nodes_changed_s):
         return _NO_CHANGE
-    shown = show_nodes.nodes_response(ctx.cluster, ctx.version, request.show_flags, ctx.now_s, ctx.loads)
+    shown = show_nodes.nodes_response(ctx.cluster, ctx.version, _show_flags(ctx, request), ctx.now_s, ctx.loads)
     return MessageType.RESPONSE_NODE_INFO, shown
 
 
 def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
-    shown = show_nodes.one_node_response(ctx.cluster, request.node_name, ctx.now_s, ctx.loads, request.show_flags)
+    shown = show_nodes.one_node_response(
+        ctx.cluster, request.node_name, ctx.version, ctx.now_s, ctx.loads, _show_flags(ctx, request)
+    )
     return MessageType.RESPONSE_NODE_INFO, shown
 
 
@@ -219,7 +246,7 @@ def _partition_info(ctx: Context, request: wire.PartitionInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.partitions_changed_s):
         return _NO_CHANGE
     order = (partition.name for partition in ctx.config.partitions)
-    shown = show_partitions.partitions_response(ctx.cluster, order, request.show_flags, ctx.now_s)
+    shown = show_partitions.partitions_response(ctx.cluster, order, _show_flags(ctx, request), ctx.now_s)
     return MessageType.RESPONSE_PARTITION_INFO, shown
 
 
@@ -267,7 +294,17 @@ def _crontab(ctx: Context, request: wire.CrontabRequest) -> Answer:
 def _config_files(ctx: Context, request: wire.ConfigRequest) -> Answer:
     if ctx.config_files is None:
         return _code(Errno.ESLURM_CONFIGLESS_DISABLED)
+    if request.flags & ConfigRequestFlag.SACKD and ctx.peer[0]:
+        ctx.sackds.note(ctx.peer[0], request, ctx.version, ctx.config.slurmd_port)
     return MessageType.RESPONSE_CONFIG, config_files.response(ctx.config_files, ctx.version, request.flags)
+
+
+def _license_info(ctx: Context, request: wire.LicenseInfoRequest) -> Answer:
+    return MessageType.RESPONSE_LICENSE_INFO, show_licenses.response(ctx.cluster, ctx.now_s)
+
+
+def _topology_info(ctx: Context, request: wire.TopologyInfoRequest) -> Answer:
+    return MessageType.RESPONSE_TOPO_INFO, show_topology.response(ctx.cluster)
 
 
 def _hostlist(ctx: Context, request: wire.HostlistExpansionRequest) -> Answer:
@@ -314,15 +351,11 @@ _QUERIES: dict[int, Query] = {
     MessageType.REQUEST_RESERVATION_INFO: _always(
         MessageType.RESPONSE_RESERVATION_INFO, lambda now_s: wire.ReservationInfoResponse(0, now_s, [])
     ),
-    MessageType.REQUEST_LICENSE_INFO: _always(
-        MessageType.RESPONSE_LICENSE_INFO, lambda now_s: wire.LicenseInfoResponse(0, now_s, [])
-    ),
+    MessageType.REQUEST_LICENSE_INFO: _license_info,
     MessageType.REQUEST_FRONT_END_INFO: _always(
         MessageType.RESPONSE_FRONT_END_INFO, lambda now_s: wire.FrontEndInfoResponse(0, now_s, [])
     ),
-    MessageType.REQUEST_TOPO_INFO: _always(
-        MessageType.RESPONSE_TOPO_INFO, lambda now_s: wire.TopologyInfoResponse(topo_info=wire.Topology(plugin_id=100))
-    ),
+    MessageType.REQUEST_TOPO_INFO: _topology_info,
     MessageType.REQUEST_TOPO_CONFIG: _always(MessageType.RESPONSE_TOPO_CONFIG, lambda now_s: wire.TopoConfig()),
     MessageType.REQUEST_FED_INFO: _always(MessageType.RESPONSE_FED_INFO, lambda now_s: wire.DbFederation()),
     MessageType.REQUEST_BURST_BUFFER_INFO: _always(

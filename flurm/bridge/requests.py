@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from flurm.bridge import administration as admin
-from flurm.bridge import job_control, node_reports, submit
+from flurm.bridge import job_control, node_reports, power_saving, submit
 from flurm.bridge.calls import Call, Control, Mapped
 from flurm.bridge.context import Context
 from flurm.bridge.submit import spec_of
@@ -105,7 +105,7 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_JOB_REQUEUE: job_control.requeue,
     MessageType.REQUEST_TOP_JOB: job_control.top,
     MessageType.REQUEST_SUSPEND: job_control.suspend,
-    MessageType.REQUEST_JOB_NOTIFY: _not_supported,
+    MessageType.REQUEST_JOB_NOTIFY: job_control.notify,
     MessageType.REQUEST_UPDATE_NODE: admin.update_node,
     MessageType.REQUEST_CREATE_NODE: admin.create_nodes,
     MessageType.REQUEST_DELETE_NODE: admin.delete_nodes,
@@ -118,6 +118,10 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_TAKEOVER: admin.takeover,
     MessageType.REQUEST_SET_DEBUG_LEVEL: admin.set_debug_level,
     MessageType.REQUEST_SET_DEBUG_FLAGS: admin.set_debug_flags,
+    MessageType.REQUEST_SET_FS_DAMPENING_FACTOR: admin.set_dampening_factor,
+    MessageType.REQUEST_SET_SUSPEND_EXC_NODES: power_saving.exclude_nodes,
+    MessageType.REQUEST_SET_SUSPEND_EXC_PARTS: power_saving.exclude_partitions,
+    MessageType.REQUEST_SET_SUSPEND_EXC_STATES: power_saving.exclude_states,
     MessageType.REQUEST_SET_SCHEDLOG_LEVEL: admin.set_schedlog_level,
     MessageType.MESSAGE_NODE_REGISTRATION_STATUS: node_reports.register,
     MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: node_reports.allocation_complete,

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from flurm.bridge.resources import tres_text
 from flurm.core.enums import NodeState
-from flurm.core.numbering import is_dynamic
 from flurm.core.records import UNLIMITED, Cluster, Node
 from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, ShowFlag
 from protocol.messages import ExtSensorsData, NodeInfo, NodeInfoResponse, SelectNodeInfo
@@ -37,16 +36,22 @@ _UNKNOWN_LOAD = Load(NO_VAL, NO_VAL64)
 def nodes_response(cluster: Cluster, version: int, show_flags: int, now_s: int, loads: Loads) -> NodeInfoResponse:
     """All nodes in index order; those that only hidden partitions have are left out unless all are asked for."""
     hidden = hidden_nodes(cluster, show_flags)
+    unknown = _unknown_load(version)
     count = len(cluster.node_order)
     infos: list[NodeInfo | None] = []
     for node in cluster.nodes_in((1 << count) - 1):
-        if node.state is NodeState.FUTURE and is_dynamic(node) and not show_flags & ShowFlag.FUTURE:
+        if node.state is NodeState.FUTURE and not show_flags & ShowFlag.FUTURE:
             infos.append(_nameless(node))
         elif not hidden >> node.index & 1:
-            infos.append(node_info(node, loads(node.name), show_flags))
+            infos.append(node_info(node, loads(node.name) or unknown, show_flags))
         elif version >= Version.V24_11:
             infos.append(None)
     return NodeInfoResponse(len(infos), now_s, infos, Bits(count, hidden))
+
+
+def _unknown_load(version: int) -> Load:
+    """The load of a node that has not told it: "N/A" to older clients, none to newer ones."""
+    return Load(0, NO_VAL64) if version >= Version.V24_11 else _UNKNOWN_LOAD
 
 
 def _nameless(node: Node) -> NodeInfo:
@@ -60,7 +65,7 @@ def _nameless(node: Node) -> NodeInfo:
 
 
 def one_node_response(
-    cluster: Cluster, name: str | None, now_s: int, loads: Loads, show_flags: int = 0
+    cluster: Cluster, name: str | None, version: int, now_s: int, loads: Loads, show_flags: int = 0
 ) -> NodeInfoResponse:
     """The node of this name (or host name); none at all where there is no such node."""
     node = cluster.nodes.get(name or "")
@@ -68,7 +73,8 @@ def one_node_response(
         node = next((other for other in cluster.nodes.values() if name and other.hostname == name), None)
     if node is None:
         return NodeInfoResponse(0, now_s, [], None)
-    return NodeInfoResponse(1, now_s, [node_info(node, loads(node.name), show_flags)], None)
+    load = loads(node.name) or _unknown_load(version)
+    return NodeInfoResponse(1, now_s, [node_info(node, load, show_flags)], None)
 
 
 def hidden_nodes(cluster: Cluster, show_flags: int) -> int:

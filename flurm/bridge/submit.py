@@ -12,10 +12,11 @@ import re
 from flurm.bridge import releases, users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.context import Context
-from flurm.bridge.job_fields import given
+from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
+from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
 from protocol.constants import NO_VAL, JobFlag
@@ -76,6 +77,7 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     refusal = _check_fields(fields, context, operator)
     if refusal is not None:
         return refusal
+    bound_wait_for_switches(fields, context.config.scheduler_parameters)
     fields.setdefault("requeue", context.config.job_requeue)
     fields |= _task_count(fields)
     if record.priority not in (NO_VAL, 0):
@@ -109,7 +111,7 @@ def _check_fields(fields: dict[str, object], context: Context, operator: bool) -
         return refusal
     if fields.get("reservation"):
         return Rejected(Refusal.RESERVATION_INVALID)
-    if fields.get("licenses") and not _are_licenses(str(fields["licenses"]), context.config.licenses):
+    if fields.get("licenses") and not are_valid(str(fields["licenses"]), context.cluster.settings.licenses):
         return Rejected(Refusal.INVALID_LICENSES)
     if _asks_for_gres(fields) and not any(node.gres for node in context.cluster.nodes.values()):
         return Rejected(Refusal.INVALID_GRES)
@@ -134,13 +136,6 @@ def _fold_nodes(fields: dict[str, object]) -> Rejected | None:
         seen.update(names)
         fields[field] = fold_sorted(set(names))
     return None
-
-
-def _are_licenses(asked: str, configured: str | None) -> bool:
-    """Whether every `name:count` that is asked for is configured."""
-    known = {name.partition(":")[0].partition("=")[0].strip() for name in (configured or "").split(",")}
-    names = [part.partition(":")[0].partition("=")[0].strip() for part in asked.replace("|", ",").split(",")]
-    return all(name in known for name in names if name)
 
 
 def _asks_for_gres(fields: dict[str, object]) -> bool:

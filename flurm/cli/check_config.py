@@ -31,7 +31,7 @@ def command(file: str, as_json: bool) -> None:
     except ConfigError as error:
         errors += error.all
     for beside in companions_of(file):
-        errors += beside.faults
+        errors += [each for each in beside.faults if str(each) not in map(str, errors)]
         warnings += beside.warnings
     found = findings(conf)
     if as_json:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from flurm.client import show_features
 from flurm.client.connection import Controller
 from flurm.client.errors import CommandError, Refused
 from flurm.client.nodes import load_nodes
@@ -256,9 +257,12 @@ def _empty(text: str) -> Callable[[str | None, Settings, Ask], int]:
     return command
 
 
+def _licenses(which: str | None, settings: Settings, controller: Ask) -> int:
+    return show_features.licenses(which, controller(), one_line=settings.one_line)
+
+
 def _topology(which: str | None, settings: Settings, controller: Ask) -> int:
-    print("scontrol: error: No topology information available", file=sys.stderr)
-    return 0
+    return show_features.topology(which, controller())
 
 
 _HERE: dict[str, Callable[[str | None], int]] = {
@@ -280,7 +284,7 @@ _ENTITIES: dict[str, Callable[[str | None, Settings, Ask], int]] = {
     "config": _config,
     "burstbuffer": _empty(""),
     "federation": _empty(""),
-    "licenses": _empty("No licenses configured in Slurm."),
+    "licenses": _licenses,
     "reservations": _empty("No reservations in the system"),
     "topology": _topology,
 }

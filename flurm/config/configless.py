@@ -36,6 +36,16 @@ _WELL_KNOWN: tuple[tuple[str, Version | None, Version | None], ...] = (
     ("topology.conf", None, None),
     ("topology.yaml", Version.V25_05, None),
 )
+_FOR_CLIENTS: dict[str, Version] = {
+    "cli_filter.lua": Version.V22_05,
+    "plugstack.conf": Version.V22_05,
+    "topology.conf": Version.V22_05,
+    "topology.yaml": Version.V25_05,
+    "oci.conf": Version.V23_02,
+    "scrun.lua": Version.V23_02,
+}
+"""Of these what clients and sackd get beside slurm.conf and what it includes, in that order, and from which release on;
+node daemons get all."""
 _SCRIPTS = ("Epilog", "Prolog")
 _SCRIPTS_SINCE = Version.V23_11
 
@@ -48,6 +58,8 @@ class ServedFile(msgspec.Struct, frozen=True):
     executable: bool = False
     since: int = 0
     before: int = 1 << 16
+    is_main: bool = False
+    """slurm.conf, or what it or a file of clients includes: for all."""
 
 
 class ConfigFiles(msgspec.Struct, frozen=True):
@@ -58,9 +70,14 @@ class ConfigFiles(msgspec.Struct, frozen=True):
     spool_dir: str = ""
 
     def for_version(self, version: int, *, for_client: bool) -> tuple[ServedFile, ...]:
-        """The files for a program that speaks this protocol version, slurm.conf first."""
+        """The files for a program that speaks this protocol version, slurm.conf first, then what that includes."""
         found = [each for each in self.files if each.since <= version < each.before]
-        if for_client and self.client_conf is not None:
+        if not for_client:
+            return tuple(found)
+        wanted = [name for name, since in _FOR_CLIENTS.items() if version >= since]
+        beside = {each.name: each for each in found if each.name in wanted}
+        found = [each for each in found if each.is_main] + [beside[name] for name in wanted if name in beside]
+        if self.client_conf is not None:
             found[0] = msgspec.structs.replace(found[0], text=self.client_conf)
         return tuple(found)
 
@@ -68,21 +85,25 @@ class ConfigFiles(msgspec.Struct, frozen=True):
 def config_files(config: Config) -> ConfigFiles | None:
     """Read what is to be served; None where the site's slurm.conf does not want it. Raises OSError."""
     if config.slurm_conf is None:
-        own = ServedFile("slurm.conf", render_slurm_conf(config, for_client=False))
+        own = ServedFile("slurm.conf", render_slurm_conf(config, for_client=False), is_main=True)
         spool_dir = config.slurm.get("SlurmdSpoolDir") or f"{config.spool_dir}/slurmd.%n"
         return ConfigFiles((own, *_absent()), render_slurm_conf(config), spool_dir)
     if not is_enabled(config):
         return None
     path = Path(config.slurm_conf)
-    main = ServedFile("slurm.conf", _text_of(path))
+    main = [ServedFile("slurm.conf", _text_of(path), is_main=True)]
+    main += [ServedFile(name, _text_of(path.with_name(name)), is_main=True) for name in _included(path)]
     beside = [
         ServedFile(name, _text_of(path.with_name(name)), since=int(since or 0), before=int(before or 1 << 16))
         for name, since, before in _WELL_KNOWN
     ]
-    found = {each.name: each for each in (main, *beside)}
-    for source in (path, *(path.with_name(each.name) for each in beside if each.text is not None)):
-        for name in _included(source):
-            found.setdefault(name, ServedFile(name, _text_of(path.with_name(name))))
+    found: dict[str, ServedFile] = {}
+    for each in (*main, *beside):
+        found.setdefault(each.name, each)
+    for source in (each for each in beside if each.text is not None):
+        for name in _included(path.with_name(source.name)):
+            text = _text_of(path.with_name(name))
+            found.setdefault(name, ServedFile(name, text, is_main=source.name in _FOR_CLIENTS))
     for each in _scripts(config, path):
         found.setdefault(each.name, each)
     return ConfigFiles(tuple(found.values()), spool_dir=config.slurm.get("SlurmdSpoolDir", "/var/spool/slurmd"))

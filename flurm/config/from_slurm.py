@@ -15,8 +15,10 @@ import flurm.config.settings as settings
 from flurm.config.errors import ConfigError, nearest
 from flurm.config.machine import Machine
 from flurm.config.records import ControllerAddress, NodeConfig, PartitionConfig
+from flurm.config.show_cgroup import settings_beside
 from flurm.config.slurmconf import REPEATED, SLURM_CONF, Parsed, Record, Setting, parse_slurm_conf, read_slurm_conf
 from flurm.config.slurmconf.kinds import Kind
+from flurm.config.topology import switches_beside
 from flurm.config.values import Parser, auth_alt_types, integer, is_unlimited, one_of, port, strings
 from protocol.hostlist import expand, in_order
 
@@ -73,6 +75,10 @@ def interpret(conf: Parsed, machine: Machine, warnings: list[str]) -> Site:
     site_nodes = _nodes(conf, found.get("slurmd_port", 6818), warnings, faults)
     usual = {"disable_root_jobs": found.get("disable_root_jobs", False)}
     site_partitions = tuple(_settled(each, warnings) for each in _partitions(conf, site_nodes, usual, faults))
+    with faults:
+        plugin = last["TopologyPlugin"].value if "TopologyPlugin" in last else None
+        found["switches"] = switches_beside(conf.path, plugin, [each.name for each in site_nodes], warnings)
+    found["cgroup"] = settings_beside(conf.path, warnings)
     faults.raise_all()
     found |= {"slurm_conf": conf.path, "slurm": raw(conf)}
     if "cluster_name" in found:

@@ -9,6 +9,7 @@ import msgspec
 import flurm.config.settings as settings
 from flurm.config.records import Config
 from flurm.config.slurmconf.lexer import Lexer
+from flurm.config.topology import FILE as TOPOLOGY_CONF
 
 # Bound to sockets, files or the identity of the process: these take a restart.
 RESTART_KEYS = frozenset(
@@ -24,7 +25,7 @@ RESTART_KEYS = frozenset(
 )
 
 _SILENT = frozenset({"source", "warnings"})
-_OWN_KEYS = RESTART_KEYS | _SILENT | {"slurm_conf", "log_level", "slurm"}
+_OWN_KEYS = RESTART_KEYS | _SILENT | {"slurm_conf", "log_level", "slurm", "cgroup"}
 """May differ from one controller of a cluster to the next, or count from the next restart on. Of `slurm` see below."""
 
 
@@ -80,7 +81,7 @@ def changed_s(config: Config) -> int:
         lexer = Lexer()
         for _ in lexer.lines(config.slurm_conf):
             pass
-        paths += lexer.included
+        paths += [*lexer.included, str(Path(config.slurm_conf).with_name(TOPOLOGY_CONF))]
     return max((int(Path(each).stat().st_mtime) for each in paths if Path(each).exists()), default=0)
 
 

@@ -6,6 +6,8 @@ docs/configuration.md lists every key with its unit and default.
 
 import msgspec
 
+from flurm.core.records import Switch
+
 
 class ControllerAddress(msgspec.Struct, frozen=True):
     """Where a controller listens; name is how slurm.conf calls it, raft_port 0 stands for the common one."""
@@ -219,6 +221,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tree_width: int = 16
     return_to_service: int = 1
     licenses: str | None = None
+    switches: tuple[Switch, ...] = ()
+    cgroup: dict[str, str] = {}
 
     max_message_size: int = 1 << 30
     max_connections: int = 4096

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import flurm.config.show_cgroup as show_cgroup
 import flurm.config.show_fields as f
 from flurm.config.munge_key import SYSTEM_SOCKET, munge_socket_path
 from flurm.config.numbers import whole_number
@@ -84,11 +85,14 @@ def _raw_fields(config: Config, version_name: str) -> dict[str, Any]:
     shown["cpu_freq_def"], shown["cpu_freq_govs"] = f.NO_VAL, CPU_GOVERNORS
     shown["srun_port_range"], shown["srun_port_range__2"] = _range(raw.get("SrunPortRange"))
     shown["node_prefix"] = None
-    for field in ("acct_gather_conf", "cgroup_conf", "ext_sensors_conf", "mpi_conf", "select_conf_key_pairs"):
+    for field in ("acct_gather_conf", "ext_sensors_conf", "mpi_conf", "select_conf_key_pairs"):
         shown[field] = {"pairs": [] if field == "acct_gather_conf" else None}
     shown["job_defaults_list"] = _job_defaults(raw)
     if config.slurm_conf is not None and "ProctrackType" not in raw:
         shown["proctrack_type"] = "proctrack/cgroup"
+    plugins = (shown["proctrack_type"], raw.get("TaskPlugin"), raw.get("JobAcctGatherType"))
+    uses_cgroups = any("cgroup" in (each or "") for each in plugins)
+    shown["cgroup_conf"] = {"pairs": show_cgroup.pairs(config.cgroup, version_name) if uses_cgroups else None}
     if "PropagateResourceLimitsExcept" in raw and "PropagateResourceLimits" not in raw:
         shown["propagate_rlimits"] = None
     return shown | {"node_features_conf": {"params": None}, "slurmctld_plugstack_conf": {"params": None}}

@@ -8,6 +8,8 @@ text for the same reason.
 import re
 from collections.abc import Callable, Iterable
 
+from flurm.core.licenses import parse as parse_licenses
+
 Parser = Callable[[object], object]
 
 _UNLIMITED = {"unlimited", "infinite", "none", "-1"}
@@ -219,6 +221,16 @@ def pair(value: object) -> tuple[int, int]:
         if type(low) is int and type(high) is int and 0 < low <= high:
             return low, high
     raise ValueError("expected [lowest, highest] in milliseconds, lowest first")
+
+
+def licenses(value: object) -> str:
+    """Licenses as Slurm's text ("matlab:4,ansys"); empty for none."""
+    try:
+        text = any_text(value)
+        parse_licenses(text)
+    except ValueError:
+        raise ValueError('expected names with counts, like "matlab:4,ansys:2"') from None
+    return text
 
 
 def gres(value: object) -> str:

@@ -42,6 +42,8 @@ class Demand(msgspec.Struct, frozen=True):
     features: str | None = None
     required: int = 0
     excluded: int = 0
+    most_switches: int = 0
+    """Leaf switches that the nodes may be spread over; 0: any number."""
 
     @property
     def is_plain(self) -> bool:

@@ -33,6 +33,13 @@ class SignalJob(msgspec.Struct, frozen=True):
     steps_only: bool = False
 
 
+class NotifyJob(msgspec.Struct, frozen=True):
+    """Have the node that runs the job's script write a line into its output. Nothing of it is in the state."""
+
+    job_id: int
+    text: str
+
+
 class JobEnded(msgspec.Struct, frozen=True):
     """A job has reached its final state (metrics, mail, accounting)."""
 
@@ -57,7 +64,7 @@ class RuleFailed(msgspec.Struct, frozen=True):
     traceback: str
 
 
-Effect = LaunchBatch | TerminateJob | SignalJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
+Effect = LaunchBatch | TerminateJob | SignalJob | NotifyJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

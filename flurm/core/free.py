@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from flurm.core.records import Allocation, Cluster, Node, bits_of
+from flurm.core.switching import reaches
 
 
 class Free:
@@ -117,13 +118,15 @@ class Layout:
     configuration is asked once per kind and not once per node.
     """
 
-    __slots__ = ("all_cores", "by_weight", "kinds", "most_cores", "most_threads", "nodes")
+    __slots__ = ("all_cores", "by_weight", "kinds", "most_cores", "most_threads", "nodes", "switches")
 
     def __init__(self, cluster: Cluster) -> None:
         self.nodes: tuple[Node, ...] = tuple([cluster.nodes[name] for name in cluster.node_order])
         self.all_cores = tuple([(1 << node.cores) - 1 for node in self.nodes])
         self.most_cores = max([node.cores for node in self.nodes], default=0)
         self.most_threads = max([node.threads_per_core for node in self.nodes], default=1)
+        switches = cluster.settings.switches
+        self.switches = reaches(switches, cluster.node_order) if switches else ()
         members: dict[tuple, list[int]] = {}
         for index, node in enumerate(self.nodes):
             members.setdefault(_KIND(node), []).append(index)

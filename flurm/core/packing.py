@@ -16,14 +16,27 @@ from flurm.core import features
 from flurm.core.demand import Demand, features_of, most_cpus
 from flurm.core.free import Free, Layout, mask_of
 from flurm.core.records import UNLIMITED, Allocation, NodeShare, bits_of
+from flurm.core.switching import attempts
 
 
 def place(demand: Demand, free: Free, candidates: int) -> Allocation | None:
     """The allocation that the demand gets out of these nodes as they are, or None where they do not suffice.
 
     `candidates` is a mask of eligible nodes (`eligible_for`); nodes outside `free.usable` are left out here. Nothing is
-    taken from `free`: that is the caller's `free.take(allocation)`.
+    taken from `free`: that is the caller's `free.take(allocation)`. In a tree of switches see `switching`.
     """
+    if not free.layout.switches:
+        return _place_in(demand, free, candidates)
+    usable = candidates & free.usable & free.with_cores(-(-demand.floor // free.layout.most_threads))
+    for mask in attempts(free.layout.switches, usable, demand.required, demand.min_nodes, demand.most_switches):
+        found = _place_in(demand, free, mask)
+        if found is not None:
+            return found
+    return None
+
+
+def _place_in(demand: Demand, free: Free, candidates: int) -> Allocation | None:
+    """`place` where all candidates are equally far from each other."""
     most_threads = free.layout.most_threads
     mask = candidates & free.usable & free.with_cores(-(-demand.floor // most_threads))
     if demand.memory_per_node_mib:

@@ -404,6 +404,18 @@ class Partition(Record, frozen=True):
     """Dynamic nodes with one of these features belong to it as well (NodeSet=... Feature=...)."""
 
 
+class Switch(Record, frozen=True):
+    """A network switch (topology.conf(5), topology/tree): nodes below it, or switches whose nodes these are."""
+
+    name: str
+    level: int = 0
+    """0: nodes are connected to it."""
+    nodes: str = ""
+    """As the file has them where nodes are connected to it."""
+    switches: str | None = None
+    link_speed: int = 1
+
+
 class Settings(Record, frozen=True):
     """Those parts of the configuration that decide how commands are applied."""
 
@@ -432,6 +444,10 @@ class Settings(Record, frozen=True):
     return_to_service: int = 1
     priority_type: str = "basic"
     user_may_top: bool = False
+    licenses: str | None = None
+    """What there is, as slurm.conf has it; see flurm.core.licenses."""
+    switches: tuple[Switch, ...] = ()
+    """In the order of topology.conf; none: all nodes are equally far from each other."""
 
 
 class JoinToken(Record, frozen=True):

@@ -18,7 +18,7 @@ from operator import attrgetter
 
 import msgspec
 
-from flurm.core import arrays
+from flurm.core import arrays, licenses
 from flurm.core.commands import Outlook, Start
 from flurm.core.enums import PartitionState, Reason
 from flurm.core.names import BadNodeList, compress
@@ -68,7 +68,9 @@ def plan(cluster: Cluster, order: Iterable[int], now_s: int, *, depth: int = 1) 
         job = cluster.jobs.get(job_id)
         if job is not None and is_ready(job, now_s):
             scheduler.consider(job)
-    return Plan(tuple(scheduler.starts), tuple(scheduler.outlooks), next_begin_s(cluster, now_s), scheduler.considered)
+    wakes = [each for each in (next_begin_s(cluster, now_s), scheduler.wake_s) if each is not None]
+    wake_s = min(wakes, default=None)
+    return Plan(tuple(scheduler.starts), tuple(scheduler.outlooks), wake_s, scheduler.considered)
 
 
 class Pass:
@@ -83,11 +85,14 @@ class Pass:
         self.starts: list[Start] = []
         self.outlooks: list[Outlook] = []
         self.considered = 0
+        self.wake_s: int | None = None
+        """When a job that waits for a better place takes any."""
         self._shapes: dict[tuple, _Shape] = {}
         self._blocked: dict[str, int] = {}
         self._blocked_nodes = 0
         self._allowed: dict[int, int] = {}
         self._short_of_nodes: set[str] = set()
+        self._licenses = licenses.free(cluster) if cluster.settings.licenses else {}
 
     def consider(self, job: Job) -> None:
         """Start the job, or as many tasks of the array record as fit, or say why not."""
@@ -122,7 +127,20 @@ class Pass:
         return self._allowed[array.job_id]
 
     def try_to_start(self, job: Job, task_id: int | None) -> Verdict | None:
-        """Start the job in the first of its partitions where it fits; else the verdict of the first that counts."""
+        """Start the job in the first of its partitions where it fits; else the verdict of the first that counts.
+
+        A job that waits for licenses holds nobody up: as in Slurm no place is kept for it.
+        """
+        wanted = licenses.wanted(job.spec.licenses) if job.spec.licenses else {}
+        if any(count > self._licenses.get(name, 0) for name, count in wanted.items()):
+            return Verdict(Reason.LICENSES)
+        verdict = self._try_in_partitions(job, task_id)
+        if verdict is None:
+            for name, count in wanted.items():
+                self._licenses[name] = self._licenses.get(name, 0) - count
+        return verdict
+
+    def _try_in_partitions(self, job: Job, task_id: int | None) -> Verdict | None:
         names = job.spec.partitions or (job.partition,)
         first: Verdict | None = None
         for name in names if len(names) == 1 else partitions_to_try(self.cluster, job):
@@ -137,7 +155,7 @@ class Pass:
         return first or Verdict(Reason.PARTITION_DOWN)
 
     def _try_in(self, job: Job, task_id: int | None, partition: Partition) -> Verdict | None:
-        shape = self.shape_of(job.spec, partition)
+        shape = self.shape_of(job.spec, partition, self._most_switches(job))
         if shape.standing is not None:
             return shape.standing
         blocked = partition.name in self._blocked
@@ -200,12 +218,24 @@ class Pass:
         others = shape.eligible & self.timeline.free.usable & ~self._blocked_nodes
         return None if fits_when_idle(shape.demand, self.layout, others) else NODES_UNAVAILABLE
 
-    def shape_of(self, spec: JobSpec, partition: Partition) -> _Shape:
+    def _most_switches(self, job: Job) -> int:
+        """How many leaf switches the job may be spread over now (--switches=count@max-time); 0: as many as need be."""
+        spec = job.spec
+        if not spec.req_switch or not self.layout.switches:
+            return 0
+        until_s = max(job.eligible_s, job.submit_s) + spec.wait_for_switch_s
+        if until_s <= self.now_s:
+            return 0
+        self.wake_s = until_s if self.wake_s is None else min(until_s, self.wake_s)
+        return spec.req_switch
+
+    def shape_of(self, spec: JobSpec, partition: Partition, most_switches: int = 0) -> _Shape:
         """What the job asks for in the partition, shared by all that ask for the same."""
-        key = (partition.name, *_ASKED(spec))
+        key = (partition.name, most_switches, *_ASKED(spec))
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = self._new_shape(spec, partition)
+            shape.demand = msgspec.structs.replace(shape.demand, most_switches=most_switches)
         return shape
 
     def _new_shape(self, spec: JobSpec, partition: Partition) -> _Shape:

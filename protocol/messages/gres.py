@@ -6,7 +6,10 @@ from protocol.schema import Field, If, Record, array, bits, repeat, string, u8, 
 from protocol.wire import Bits
 
 __all__ = [
+    "GRES_MAGIC",
     "GresAllocation",
+    "GresFound",
+    "GresFoundList",
     "GresJobState",
     "GresNodeBits",
     "GresNodeState",
@@ -14,6 +17,49 @@ __all__ = [
     "GresNodeStepBits",
     "GresStepState",
 ]
+
+
+GRES_MAGIC = 0x438A34D4
+
+
+class GresFound(Record):
+    """One element of `rec` in GresFoundList. As real slurmd 22.05 and 24.11 were seen to send it."""
+
+    magic: int = GRES_MAGIC
+    count: int = 0
+    cpu_cnt: int = 0
+    config_flags: int = 0
+    plugin_id: int = 0
+    cpus: str | None = None
+    links: str | None = None
+    name: str | None = None
+    type_name: str | None = None
+    unique_id: str | None = None
+
+    WIRE = (
+        Field("magic", u32),
+        Field("count", u64),
+        Field("cpu_cnt", u32),
+        Field("config_flags", u32),
+        Field("plugin_id", u32),
+        Field("cpus", string),
+        Field("links", string),
+        Field("name", string),
+        Field("type_name", string),
+        Field("unique_id", string),
+    )
+
+
+class GresFoundList(Record):
+    """What a node daemon has found of generic resources: the content of `gres_info` in its registration."""
+
+    version: int = 0
+    rec: list[GresFound] = []
+
+    WIRE = (
+        Field("version", u16),
+        Field("rec", array(GresFound, count=u16)),
+    )
 
 
 class GresNodeBits(Record):

@@ -202,7 +202,7 @@ def test_top_names_jobs(release):
 def test_what_is_not_offered_says_so():
     assert mapped("REQUEST_SUSPEND", wire.SuspendJob(job_id_str="5"), ROOT) == Rejected(Refusal.NOT_SUPPORTED)
     assert mapped("REQUEST_SUSPEND", wire.SuspendJob(job_id_str="5")) == Rejected(Refusal.ACCESS_DENIED)
-    for message in ("REQUEST_RESOURCE_ALLOCATION", "REQUEST_JOB_STEP_CREATE", "REQUEST_JOB_NOTIFY"):
+    for message in ("REQUEST_RESOURCE_ALLOCATION", "REQUEST_JOB_STEP_CREATE"):
         assert mapped(message, None) == Rejected(Refusal.NOT_SUPPORTED)
 
 

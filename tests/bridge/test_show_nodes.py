@@ -58,14 +58,14 @@ def test_who_asks_for_details_is_told_that_no_resource_is_drained():
     cluster = twin.nodes_and_partitions("22.05", "idle", Version.V22_05)
     for flags, told in ((0, None), (ShowFlag.DETAIL, "N/A")):
         (every,) = {node.gres_drain for node in nodes_response(cluster, 0x2600, flags, 0, lambda _: None).node_array}
-        (single,) = one_node_response(cluster, "n1", 0, lambda _: None, flags).node_array
+        (single,) = one_node_response(cluster, "n1", Version.V22_05, 0, lambda _: None, flags).node_array
         assert (every, single.gres_drain) == (told, told)
 
 
 def test_a_node_that_is_not_there_gives_no_record():
     cluster = twin.nodes_and_partitions("22.05", "idle", 0x2600)
-    assert one_node_response(cluster, "zz", 5, lambda name: None).record_count == 0
-    assert one_node_response(cluster, "n2", 5, lambda name: None).node_array[0].name == "n2"
+    assert one_node_response(cluster, "zz", Version.V22_05, 5, lambda name: None).record_count == 0
+    assert one_node_response(cluster, "n2", Version.V22_05, 5, lambda name: None).node_array[0].name == "n2"
 
 
 def test_nodes_of_hidden_partitions_alone_are_left_out_and_marked_from_24_11():

@@ -89,10 +89,15 @@ class Slurmctld:
 
     def echo_of(self, path: Path, host: str) -> echo.Echo:
         """What it makes of a file; {"refused": the end of its log} where it does not start."""
+        self.place(path, host)
+        last = {key: setting.value for key, setting in read_slurm_conf(str(path)).last().items()}
+        return self._answers(int(last.get("SlurmctldPort", "6817").partition("-")[0]))
+
+    def place(self, path: Path, host: str) -> None:
+        """Put a file where Slurm looks for it, with the directories, programs and names that it speaks of."""
         text = self._place(path)
         conf = read_slurm_conf(str(path))
         last = {key: setting.value for key, setting in conf.last().items()}
-        port = int(last.get("SlurmctldPort", "6817").partition("-")[0])
         self._name_hosts(host, conf)
         folders = {str(Path(each).parent) if "." in Path(each).name else each for each in _PATHS.findall(text)}
         folders |= {"/var/spool", "/var/log"}
@@ -101,7 +106,6 @@ class Slurmctld:
         self.sandbox.run(
             ["bash", "-c", _PREPARE, "-", " ".join(sorted(folders)), owner, programs], foreign=self.foreign
         )
-        return self._answers(port)
 
     def _answers(self, port: int) -> echo.Echo:
         asked = [

@@ -1,5 +1,7 @@
 """The files that a cluster serves to those without a slurm.conf."""
 
+import pytest
+
 from flurm.config import config_files, load
 from protocol.versions import Version
 
@@ -89,3 +91,24 @@ def test_without_a_slurm_conf_of_a_site_what_client_config_prints_is_served(tmp_
     for_slurmd = files.for_version(Version.V22_05, for_client=False)[0].text
     assert "ClusterName=c\n" in for_client and "ClusterName=c\n" in for_slurmd
     assert "Prolog=/etc/prolog" in for_slurmd and "Prolog" not in for_client
+
+
+@pytest.mark.parametrize(
+    ("version", "companions"),
+    [
+        (Version.V22_05, ["cli_filter.lua", "plugstack.conf", "topology.conf"]),
+        (Version.V24_11, ["cli_filter.lua", "plugstack.conf", "topology.conf", "oci.conf", "scrun.lua"]),
+    ],
+)
+def test_clients_and_sackd_get_what_clients_read_and_no_more(tmp_path, version, companions):
+    files = config_files(site(tmp_path))
+    served = [each.name for each in files.for_version(version, for_client=True)]
+    assert served == ["slurm.conf", "nodes.conf", *companions]
+
+
+def test_what_a_file_of_clients_includes_goes_to_clients_too(tmp_path):
+    config = site(tmp_path)
+    (tmp_path / "slurm" / "plugstack.conf").write_text("include spank.conf\n")
+    (tmp_path / "slurm" / "spank.conf").write_text("optional x.so\n")
+    served = {each.name for each in config_files(config).for_version(Version.V24_11, for_client=True)}
+    assert "spank.conf" in served

@@ -23,6 +23,7 @@ from actors.net.listener import Listener
 from actors.net.request_memory import SMALL, Account, RequestMemory, largest
 from actors.scheduler_engine import SchedulerEngine
 from actors.tracer import SPANS, TRACER, Recent, Span, Spans, Tracer
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.core.records import Cluster
 from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, GenServer, NoReply, Ok, Overloaded, Reply, Supervisor, System, debug
@@ -64,6 +65,7 @@ def test_a_thousand_changes_become_one_plan(system, monkeypatch):
     system.env |= {
         "config": SimpleNamespace(scheduler_plugin="flurm_sched_fifo", schedule_interval=3_600_000),
         "counters": Counters(),
+        "sackds": Sackds(),
         "asked": queue.Queue(),
         "scheduler_plugins": {"flurm_sched_fifo": ""},
     }

@@ -27,7 +27,7 @@ BLOCKS = (
         "select": "SelectTypeParameters",
         "text": """
             AuthAltParameters AuthAltTypes AuthInfo AuthType BackupAddr BackupController ClusterName
-            ControlAddr ControlMachine CredType DependencyParameters GresTypes PriorityType
+            ControlAddr ControlMachine CredType DependencyParameters GresTypes Licenses PriorityType
             SchedulerParameters SchedulerType SlurmUser SlurmdParameters SlurmdSpoolDir
             SlurmdUser StateSaveLocation TaskPlugin
             """,
@@ -96,8 +96,8 @@ BLOCKS = (
     Block(State.DIFFERS, "jobs are submitted unchanged: no plugin looks at them yet", {
         "text": "JobSubmitPlugins",
     }),
-    Block(State.DIFFERS, "not counted yet", {
-        "text": "LicenseParameters Licenses",
+    Block(State.DIFFERS, "licenses are counted here alone, none of an accounting daemon's", {
+        "text": "LicenseParameters",
     }),
     Block(State.DIFFERS, "no job is preempted yet", {
         "preempt plugin": "PreemptType",
@@ -122,8 +122,11 @@ BLOCKS = (
     Block(State.DIFFERS, "jobs share nodes as under select/cons_tres", {
         "text": "SelectType",
     }),
-    Block(State.DIFFERS, "nodes are all equally far from each other", {
-        "text": "TopologyParam TopologyPlugin",
+    Block(State.DIFFERS, "topology/tree places jobs; under any other, nodes are all equally far from each other", {
+        "text": "TopologyPlugin",
+    }),
+    Block(State.DIFFERS, "below a tree of switches every job is placed by it", {
+        "text": "TopologyParam",
     }),
     Block(State.ACCEPTED, "of the node daemon: real slurmd reads it from its own file", {
         "level": "SlurmdSyslogDebug",

@@ -1,15 +1,15 @@
 """The files beside slurm.conf: gres.conf, topology.conf, cgroup.conf and job_container.conf, read by the same grammar.
 
-FLURM reads them to tell what is wrong with them before a switch. Real slurmd goes on reading its own; FLURM's
-scheduler takes neither GRES files nor topology from them yet.
+FLURM reads them to tell what is wrong with them before a switch. Of topology.conf the tree of switches counts
+(flurm.config.topology). Real slurmd goes on reading its own gres.conf; FLURM takes no devices from there yet.
 """
 
 from flurm.config.slurmconf.keys import Grammar, Key, RecordKind, State
 from flurm.config.slurmconf.kinds import KINDS
 
 _SLURMD = "of the node daemon: real slurmd reads it from its own file"
-_NO_GRES = "generic resources are taken from NodeName lines, their devices are the node daemon's"
-_NO_TOPOLOGY = "nodes are all equally far from each other"
+_NO_GRES = "of the node daemon: what it finds by it is compared with Gres of its NodeName line"
+_NO_BLOCKS = "nodes are all equally far from each other under topology/block"
 
 
 def _keys(state: State, note: str, **names: str) -> tuple[Key, ...]:
@@ -30,10 +30,10 @@ GRES_CONF = Grammar(
 )
 TOPOLOGY_CONF = Grammar(
     "topology.conf",
-    _keys(State.DIFFERS, _NO_TOPOLOGY, text="BlockSizes"),
+    _keys(State.DIFFERS, _NO_BLOCKS, text="BlockSizes"),
     (
-        RecordKind("SwitchName", _keys(State.DIFFERS, _NO_TOPOLOGY, text="Nodes Switches", u32="LinkSpeed")),
-        RecordKind("BlockName", _keys(State.DIFFERS, _NO_TOPOLOGY, text="Nodes")),
+        RecordKind("SwitchName", _keys(State.ACTS, "", text="Nodes Switches", u32="LinkSpeed")),
+        RecordKind("BlockName", _keys(State.DIFFERS, _NO_BLOCKS, text="Nodes")),
     ),
 )
 CGROUP_CONF = Grammar(

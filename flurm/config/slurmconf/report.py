@@ -19,7 +19,7 @@ SAME = {
     "PrivateData": {"none"},
     "SelectType": {"select/cons_tres", "select/cons_res"},
     "SuspendTime": {"-1", "infinite", "none"},
-    "TopologyPlugin": {"topology/none", "topology/default", "topology/flat"},
+    "TopologyPlugin": {"topology/none", "topology/default", "topology/flat", "topology/tree"},
     "TrackWCKey": {"no", "0"},
 }
 """Values of keys that make a difference otherwise, under which Slurm does what FLURM does."""

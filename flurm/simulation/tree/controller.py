@@ -19,6 +19,7 @@ from actors.net.blob_exchange import BlobExchange
 from actors.net.forwarding import ForwardedConnection, Forwarder
 from actors.net.serving import NotInCharge, Refusal, Service
 from flurm.bridge.kept import KeptForms
+from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.config import Config
 from flurm.core import machine
@@ -188,6 +189,7 @@ class Controller:
             "signer": None,
             "launch_signer": None,
             "counters": Counters(since_s=int(self.clock.now_s())),
+            "sackds": Sackds(),
             "started_s": int(self.clock.now_s()),
             "scheduler_plugins": {},
             "seed": self.world.plan.seed * 1000 + self.boots,
