@@ -100,7 +100,9 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
     job = cluster.jobs.get(task.job_id)
     match task.kind:
         case Kind.LAUNCH:
-            return job is not None and job.state is JobState.RUNNING and job.launch == "wanted"
+            if job is None or (job.restarts, job.batch_host) != (task.restarts, task.node):
+                return False  # a launch that failed and waits to be tried again, of a run that is no more
+            return job.state is JobState.RUNNING and job.launch == "wanted"
         case Kind.TERMINATE:
             if job is None or job.completing >> node.index & 1:
                 return True
