@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flurm.bridge import config_files, show_config, show_nodes, show_partitions, show_stats, show_steps, will_run
+from flurm.bridge import (
+    config_files,
+    show_config,
+    show_nodes,
+    show_partitions,
+    show_stats,
+    show_steps,
+    triggers,
+    will_run,
+)
 from flurm.bridge.context import Context
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.core.arrays import records_of
@@ -335,5 +344,5 @@ _QUERIES: dict[int, Query] = {
         MessageType.RESPONSE_PRIORITY_FACTORS, lambda now_s: wire.PriorityFactorsResponse([])
     ),
     MessageType.REQUEST_SHARE_INFO: _always(MessageType.RESPONSE_SHARE_INFO, lambda now_s: wire.SharesResponse()),
-    MessageType.REQUEST_TRIGGER_GET: _always(MessageType.RESPONSE_TRIGGER_GET, lambda now_s: wire.TriggerMessage()),
+    MessageType.REQUEST_TRIGGER_GET: lambda ctx, _: triggers.trigger_get(ctx),
 }

@@ -236,6 +236,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_type == "slurm" and self.slurm_conf is None
 
     @property
+    def is_primary(self) -> bool:
+        """Whether this controller is the first of those that the configuration names."""
+        return self._member_name_of(self.all_controllers[0]) == self.member_name
+
+    @property
     def max_node_count(self) -> int:
         """Most nodes, dynamic ones included (MaxNodeCount).
 

@@ -50,6 +50,16 @@ class PingNodes(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
 
+class RebootNode(msgspec.Struct, frozen=True):
+    """Tell a node to reboot."""
+
+    name: str
+
+
+class ProgramsChanged(msgspec.Struct, frozen=True):
+    """`Cluster.programs` is another one: run what is new in it, end what is no longer there."""
+
+
 class RuleFailed(msgspec.Struct, frozen=True):
     """A rule raised instead of answering: a bug to be reported."""
 
@@ -57,7 +67,17 @@ class RuleFailed(msgspec.Struct, frozen=True):
     traceback: str
 
 
-Effect = LaunchBatch | TerminateJob | SignalJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
+Effect = (
+    LaunchBatch
+    | TerminateJob
+    | SignalJob
+    | JobEnded
+    | ScheduleSoon
+    | PingNodes
+    | RebootNode
+    | ProgramsChanged
+    | RuleFailed
+)
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -6,13 +6,17 @@ are in minutes, `None` means "not given". Node sets and core sets are integers u
 the node with index i, bit i of a core mask is core i of that node.
 """
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from immutables import Map
 
 from flurm.core.effects import Reply
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, PartitionState, Reason
+
+if TYPE_CHECKING:
+    from flurm.core.programs import ProgramRun
+    from flurm.core.trigger_records import Trigger, TriggerEvents
 
 UNLIMITED = 0xFFFFFFFF
 """A time limit or count without end."""
@@ -254,7 +258,8 @@ class Job(Record, frozen=True):
     node_names: tuple[str, ...] = ()
     """Names of the allocation's nodes, kept when the job has ended."""
     launch: str | None = None
-    """None, "wanted" (to be sent to the batch host) or "sent" (the node has accepted it)."""
+    """None, "prolog" (once PrologSlurmctld is done), "wanted" (to be sent to the batch host) or "sent" (the node has
+    accepted it)."""
     completing: int = 0
     """Nodes that have not yet said that nothing of the job is left, as a mask."""
     kill_requested_s: int = 0
@@ -263,6 +268,12 @@ class Job(Record, frozen=True):
     derived_exit_status: int = 0
     restarts: int = 0
     requeue_held: bool = False
+    prolog_run: int = 0
+    """The PrologSlurmctld that it waits for, by its number in `Cluster.programs`."""
+    epilog_run: int = 0
+    """The EpilogSlurmctld that keeps it COMPLETING."""
+    mails_sent: int = 0
+    """Of those mails that are sent once in a run, which were, as --mail-type numbers."""
 
     @property
     def is_pending(self) -> bool:
@@ -291,6 +302,19 @@ class NodeFacts(Record, frozen=True):
     tmp_disk_mib: int = 0
     boot_s: int = 0
     daemon_start_s: int = 0
+
+
+class Reboot(Record, frozen=True):
+    """A reboot that an administrator asked for (scontrol(1), reboot)."""
+
+    asap: bool = False
+    """The node was drained for it."""
+    next_state: str | None = None
+    """"resume", "down", or as it was before."""
+    issued_s: int = 0
+    """When the node was told; 0: it still has jobs."""
+    told: bool = False
+    """Whether the node has heard of it."""
 
 
 class Node(Record, frozen=True):
@@ -330,6 +354,8 @@ class Node(Record, frozen=True):
     completing_jobs: tuple[int, ...] = ()
     exclusive_job: int = 0
     """Id of the job that holds the whole node; 0: none."""
+    reboot: Reboot | None = None
+    """What is to become of it when it has been rebooted; None: it is not to be."""
 
     @property
     def cores(self) -> int:
@@ -429,6 +455,18 @@ class Settings(Record, frozen=True):
     return_to_service: int = 1
     priority_type: str = "basic"
     user_may_top: bool = False
+    prolog_slurmctld: tuple[str, ...] = ()
+    epilog_slurmctld: tuple[str, ...] = ()
+    prolog_limit_s: int = 0
+    """PrologSlurmctld is killed after so long; 0: never."""
+    epilog_limit_s: int = 0
+    mail_program: str | None = None
+    resume_timeout_s: int = 60
+    """A node that was told to reboot must be back after so long."""
+    reboot_program: str | None = None
+    """Where reboots are the controller's task (SlurmctldParameters=reboot_from_controller): what it runs for them."""
+    user_triggers: bool = False
+    """Whether users may set triggers (SlurmctldParameters=allow_user_triggers)."""
 
 
 class Cluster(Record, frozen=True):
@@ -471,6 +509,15 @@ class Cluster(Record, frozen=True):
     answered: Map[int, str] = Map()
     """Their request ids, numbered in order."""
     answers_given: int = 0
+    programs: "Map[int, ProgramRun]" = Map()
+    """Programs that the leader is to run, or runs (flurm.core.programs)."""
+    next_program: int = 1
+    triggers: "Map[int, Trigger]" = Map()
+    next_trigger: int = 1
+    trigger_events: "TriggerEvents | None" = None
+    """What has happened since triggers were looked at last; only where there are any."""
+    rebooting: Map[str, int] = Map()
+    """Nodes with a reboot before them or under way."""
     machine_version: int = 1
     """Which of the versions in `flurm.core.machine` says how commands are applied."""
 
