@@ -34,6 +34,7 @@ import time
 from typing import Any
 
 MOST_OUTPUT = 2000
+MOST_READS = 16
 LOGIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -75,6 +76,8 @@ class Keeper:
                     if key.data is None:
                         if not self._read_orders():
                             return
+                    elif self._running.get(key.data.number) is not key.data:
+                        pass  # it was dropped for another event of the same moment
                     elif key.fd == key.data.pidfd:
                         self._over(key.data)
                     else:
@@ -141,8 +144,9 @@ class Keeper:
     def _over(self, running: Running) -> None:
         stdout = running.process.stdout
         assert stdout is not None
-        if stdout.fileno() in self._selector.get_map():
-            self._read_output(running, stdout.fileno())
+        for _ in range(MOST_READS):  # not for ever: what it began may go on printing
+            if stdout.fileno() not in self._selector.get_map() or not self._read_output(running, stdout.fileno()):
+                break
         code = running.process.wait()
         self._drop(running)
         status = -code if code < 0 else code << 8
@@ -200,5 +204,5 @@ def _say(number: int, status: int, error: str | None, output: bytes) -> None:
 
 if __name__ == "__main__":
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, lambda *_: None)  # a handler, which programs do not inherit
     Keeper().serve()

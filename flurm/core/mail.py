@@ -97,8 +97,9 @@ def _array_ended(cluster: Cluster, job: Job, now_s: int) -> Cluster:
         how = "COMPLETED" if not max(codes) else "FAILED" if min(codes) else "Mixed"
         text = f", {how}, ExitCode [{min(codes)}-{max(codes)}]"
         found = (("SLURM_JOB_EXIT_CODE_MAX", str(max(codes))), ("SLURM_JOB_EXIT_CODE_MIN", str(min(codes))))  # type: ignore[assignment]
-    variables = (*exit_variables(job), *found, ("SLURM_JOB_RUN_TIME", _run_time(job, now_s)))
-    return _send(cluster, job, kind, text, variables, now_s)
+    head = cluster.jobs.get(job.array.job_id, job)
+    variables = (*exit_variables(head), *found, ("SLURM_JOB_RUN_TIME", _run_time(head, now_s)))
+    return _send(cluster, head, kind, text, variables, now_s)
 
 
 def requeued(cluster: Cluster, job: Job, now_s: int) -> Cluster:

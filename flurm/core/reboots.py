@@ -115,7 +115,7 @@ def _issued(node: Node, now_s: int, *, told: bool) -> Node:
         state=NodeState.DOWN,
         flags=node.flags & ~NodeFlag.REBOOT_REQUESTED | NodeFlag.REBOOT_ISSUED,
         reboot=node.reboot.with_(issued_s=now_s, told=told),
-        reason=_with_note(node, "reboot issued"),
+        reason="reboot issued" if node.state is NodeState.DOWN else _with_note(node, "reboot issued"),
         reason_s=now_s,
     )
 
