@@ -1,7 +1,8 @@
 """What is to be done in the world after a command, and what its sender is told.
 
-Effects are hints to act now: everything they ask for is also in the state (`Job.launch`, `Job.completing`), so that it
-is taken up again when the one who should have acted died before acting. Receivers treat a second one as none.
+Effects are hints to act now: everything they ask for is also in the state (`Job.launch`, `Job.completing`,
+`Cluster.programs`), so that it is taken up again when the one who should have acted died before acting. Receivers treat
+a second one as none.
 """
 
 import msgspec

@@ -5,7 +5,9 @@
     RUNNING --node lost--> NODE_FAIL               RUNNING | ended --requeue--> PENDING
 
 `TRANSITIONS` is the whole of it; any other event in a state is refused. A job that held resources passes through
-COMPLETING, a flag beside its new state, until every node has said that nothing of it is left.
+COMPLETING, a flag beside its new state, until every node has said that nothing of it is left and EpilogSlurmctld, where
+there is one, is done. One that got resources is CONFIGURING, a flag as well, while PrologSlurmctld runs
+(`flurm.core.programs`).
 """
 
 import os

@@ -91,12 +91,12 @@ def _array_ended(cluster: Cluster, job: Job, now_s: int) -> Cluster:
     cancelled = any(task.state is JobState.CANCELLED for task in tasks)
     signal_number = max(9 if cancelled else 0, *(number for _, number in parts))
     kind = MailType.FAIL if max(codes) else MailType.END
-    if signal_number:
-        text, found = f", Mixed, MaxSignal [{signal_number}]", (("SLURM_JOB_TERM_SIGNAL_MAX", str(signal_number)),)
-    else:
+    found: Variables = (("SLURM_JOB_TERM_SIGNAL_MAX", str(signal_number)),)
+    text = f", Mixed, MaxSignal [{signal_number}]"
+    if not signal_number:
         how = "COMPLETED" if not max(codes) else "FAILED" if min(codes) else "Mixed"
         text = f", {how}, ExitCode [{min(codes)}-{max(codes)}]"
-        found = (("SLURM_JOB_EXIT_CODE_MAX", str(max(codes))), ("SLURM_JOB_EXIT_CODE_MIN", str(min(codes))))  # type: ignore[assignment]
+        found = (("SLURM_JOB_EXIT_CODE_MAX", str(max(codes))), ("SLURM_JOB_EXIT_CODE_MIN", str(min(codes))))
     head = cluster.jobs.get(job.array.job_id, job)
     variables = (*exit_variables(head), *found, ("SLURM_JOB_RUN_TIME", _run_time(head, now_s)))
     return _send(cluster, head, kind, text, variables, now_s)
