@@ -36,6 +36,7 @@ from flurm.storage.state import blobs_of
 
 CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
+PROGRAMS = "programs"
 CLOCK_S = 1.0
 PASS_ON_AGAIN_S = 0.05
 COLLECT_EVERY_S = 3600
@@ -51,7 +52,6 @@ class State(msgspec.Struct):
     ended: dict[str, int] = msgspec.field(default_factory=dict)
     submitted: int = 0
     collected_s: float = 0.0
-    programs: Programs | None = None
 
 
 class JobManager(GenServer):
@@ -61,9 +61,8 @@ class JobManager(GenServer):
 
     def init(self, args: dict[str, Any]) -> Ok:
         self.send_after(CLOCK_S, "clock")
-        system, own = self.system, self.pid
-        programs = Programs(system.env, lambda told: system.info(own, told))
-        state = State(collected_s=self.monotonic_s(), programs=programs)
+        self._take_programs()
+        state = State(collected_s=self.monotonic_s())
         self.system.terms["job_counters"] = state
         if self.system.terms.get(IN_CHARGE):
             self.cast(self.pid, m.TookCharge())  # it was said before this process was there
@@ -93,13 +92,13 @@ class JobManager(GenServer):
                     if isinstance(effect, JobEnded):
                         self._count_end(effect.state, state)
                 if ProgramsChanged() in effects:
-                    self._follow_programs(state)
+                    self._follow_programs()
             case m.Request(command):
                 self._execute(command)
             case m.TookCharge():
                 self._configure()
-                self._programs(state).stop()  # what an earlier term of this controller began is begun anew
-                self._follow_programs(state)
+                self._programs.stop()  # what an earlier term of this controller began is begun anew
+                self._follow_programs()
                 self._tell_of_controller()
                 self._look_at_the_clock(int(self.now_s()))
             case _:
@@ -119,33 +118,41 @@ class JobManager(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
             case "clock":
-                self._follow_programs(state)
+                self._follow_programs()
                 if is_in_charge(self.system.terms) and keeps_up(self.system, CONSENSUS):
                     self._look_at_the_clock(int(self.now_s()))
-                    for done in self._programs(state).untaken(self.now_s()):
+                    for done in self._programs.untaken(self.now_s()):
                         self._execute(done)
                 self._collect_blobs(state)
                 self.send_after(CLOCK_S, "clock")
             case Ended():
-                over = self._programs(state).ended(message, self._cluster(), self.now_s())
+                over = self._programs.ended(message, self._cluster(), self.now_s())
                 if over is not None and is_in_charge(self.system.terms):
                     self._execute(over)
             case KeeperGone():
-                self._programs(state).keeper_gone(message, self._cluster())
+                self._programs.keeper_gone(message, self._cluster())
             case m.NodeRequest():
                 self._pass_on(message)
         return NoReply(state)
 
-    def _programs(self, state: State) -> Programs:
-        assert state.programs is not None
-        return state.programs
+    def _take_programs(self) -> None:
+        """Helpers are no state: they outlive a change of this process's code, and end with it otherwise."""
+        system, own = self.system, self.pid
+        former = system.terms.get(PROGRAMS)
+        if former is not None:
+            former.stop()
+        system.terms[PROGRAMS] = Programs(system.env, lambda told: system.info(own, told))
 
-    def _follow_programs(self, state: State) -> None:
+    @property
+    def _programs(self) -> Programs:
+        return self.system.terms[PROGRAMS]
+
+    def _follow_programs(self) -> None:
         """Run what the state says is to run; nothing where another controller leads."""
         if is_in_charge(self.system.terms):
-            self._programs(state).follow(self._cluster())
+            self._programs.follow(self._cluster())
         else:
-            self._programs(state).stop()
+            self._programs.stop()
 
     def _tell_of_controller(self) -> None:
         """Those who wait for it (strigger(1)) hear which controller leads now."""
@@ -154,7 +161,7 @@ class JobManager(GenServer):
             self._execute(c.ControllerEvent(now_s=int(self.now_s()), kinds=int(kinds)))
 
     def terminate(self, reason: Any, state: State) -> None:
-        self._programs(state).stop()
+        self._programs.stop()
 
     def _configure(self) -> None:
         """This controller's configuration is the cluster's now: say so where that makes a difference; but for one that

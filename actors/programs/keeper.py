@@ -14,7 +14,7 @@ and writes one for each program that has ended by itself, or could not begin:
 `names` are variables that hold the name of a user or group; looking it up may take long where there is a directory
 server, which holds up nobody but programs. `login` gives the program its user's HOME, USER, LOGNAME and SHELL and a
 PATH. A keeper that is not root runs what is not `login` as itself, whatever `uid` says. A program is the leader of a
-session of its own, has nothing open but /dev/null and a pipe for what it prints, and is killed with its session when
+session of its own, has nothing open but /dev/null and a pipe for what it prints, and is killed with its group when
 its time is up, when it is told so, and when the controller is gone: when the input ends.
 Standard library only; started without site packages.
 """
@@ -52,7 +52,7 @@ class Running:
         self.error: str | None = None
 
     def kill(self) -> None:
-        """End the program and whatever it has begun in its session."""
+        """End the program and whatever it has begun in its process group."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -76,16 +76,20 @@ class Keeper:
                     if key.data is None:
                         if not self._read_orders():
                             return
-                    elif self._running.get(key.data.number) is not key.data:
-                        pass  # it was dropped for another event of the same moment
-                    elif key.fd == key.data.pidfd:
-                        self._over(key.data)
                     else:
-                        self._read_output(key.data, key.fd)
+                        self._look_at(key.data, key.fd)
                 self._kill_late_ones()
         finally:
             for running in list(self._running.values()):
                 running.kill()
+
+    def _look_at(self, running: Running, fd: int) -> None:
+        if self._running.get(running.number) is not running:
+            return  # it was dropped for another event of the same moment
+        if fd == running.pidfd:
+            self._over(running)
+        else:
+            self._read_output(running, fd)
 
     def _patience_s(self) -> float | None:
         soonest_s = min((each.until_s for each in self._running.values()), default=float("inf"))
