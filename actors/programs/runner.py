@@ -27,8 +27,7 @@ import structlog
 from flurm.bridge.job_programs import order_of
 from flurm.config.records import Config
 from flurm.core.commands import ProgramDone
-from flurm.core.programs import ProgramRun
-from flurm.core.records import Cluster
+from flurm.core.records import Cluster, ProgramRun
 
 AT_ONCE = 64
 AGAIN_S = 5.0

@@ -17,7 +17,8 @@ from flurm.core.numbering import is_dynamic, members, renumbered
 from flurm.core.outcome import Outcome
 from flurm.core.records import Cluster, Job, Node, Partition
 from flurm.core.tables import put
-from flurm.core.trigger_records import TriggerKind, note
+from flurm.core.trigger_events import note
+from flurm.core.trigger_records import TriggerKind
 
 _CONFIGURED = (
     "hostname", "address", "port", "cpus", "boards", "sockets", "cores_per_socket", "threads_per_core",

@@ -9,7 +9,8 @@ from flurm.core.numbering import with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Job, Node
 from flurm.core.tables import put, put_node, vacate
-from flurm.core.trigger_records import TriggerKind, note
+from flurm.core.trigger_events import note
+from flurm.core.trigger_records import TriggerKind
 
 NOT_RESPONDING = "Not responding"
 _LOST_REASONS = (NOT_RESPONDING, "Node unexpectedly rebooted")

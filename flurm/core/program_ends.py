@@ -6,8 +6,8 @@ from flurm.core.effects import LaunchBatch
 from flurm.core.enums import JobFlag, JobState, Reason
 from flurm.core.mail import remind
 from flurm.core.outcome import Outcome
-from flurm.core.programs import EPILOG, PROLOG, ProgramRun, forget
-from flurm.core.records import Cluster
+from flurm.core.programs import EPILOG, PROLOG, forget
+from flurm.core.records import Cluster, ProgramRun
 from flurm.core.tables import put
 
 

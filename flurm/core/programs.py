@@ -12,7 +12,7 @@ PrologSlurmctld keeps a job CONFIGURING, EpilogSlurmctld keeps it COMPLETING, bo
 import os
 
 from flurm.core.enums import JobFlag
-from flurm.core.records import Cluster, Job, Record
+from flurm.core.records import Cluster, Job, ProgramRun
 
 PROLOG, EPILOG, MAIL, TRIGGER, REBOOT = "prolog", "epilog", "mail", "trigger", "reboot"
 
@@ -20,26 +20,6 @@ MOST_WAITING = 10_000
 """Mails and triggers beyond so many unfinished programs are dropped; what a job waits for never is."""
 
 Variables = tuple[tuple[str, str], ...]
-
-
-class ProgramRun(Record, frozen=True):
-    """A program to be run: which, for whom, and what it is told."""
-
-    id: int
-    kind: str
-    """prolog, epilog, mail, trigger or reboot."""
-    programs: tuple[str, ...]
-    """Run one after the other until one fails; that of a trigger is a command line, the others are paths."""
-    decided_s: int = 0
-    job: Job | None = None
-    """The job as it was when the program was decided on: its environment comes from it."""
-    arguments: tuple[str, ...] = ()
-    variables: Variables = ()
-    """Environment beside the job's own."""
-    user_id: int | None = None
-    """Who runs it; None: SlurmUser."""
-    limit_s: int = 0
-    """It is killed after so long; 0: never."""
 
 
 def decide(cluster: Cluster, kind: str, programs: tuple[str, ...], now_s: int, **about: object) -> Cluster:

@@ -6,37 +6,18 @@ are in minutes, `None` means "not given". Node sets and core sets are integers u
 the node with index i, bit i of a core mask is core i of that node.
 """
 
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
 from immutables import Map
 
 from flurm.core.effects import Reply
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, PartitionState, Reason
-
-if TYPE_CHECKING:
-    from flurm.core.programs import ProgramRun
-    from flurm.core.trigger_records import Trigger, TriggerEvents
+from flurm.core.record import Record
+from flurm.core.trigger_records import Trigger, TriggerEvents
 
 UNLIMITED = 0xFFFFFFFF
 """A time limit or count without end."""
 
 HIGHEST_PRIORITY = 0xFFFF0000 - 1
 """Priority of the first job under priority/basic; each later one gets one less."""
-
-R = TypeVar("R", bound="Record")
-
-
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of all records: compared by value, changed by `with_`.
-
-    They refer to nothing that refers back, so the cycle collector need not look at them: where there are a hundred
-    thousand jobs, it would hold everything up for longer than a heartbeat.
-    """
-
-    def with_(self: R, **changes: object) -> R:
-        """Return a copy with some fields changed."""
-        return msgspec.structs.replace(self, **changes)
 
 
 class JobSpec(Record, frozen=True):
@@ -286,6 +267,26 @@ class Job(Record, frozen=True):
         return self.node_names[0] if self.node_names else None
 
 
+class ProgramRun(Record, frozen=True):
+    """A program to be run (flurm.core.programs): which, for whom, and what it is told."""
+
+    id: int
+    kind: str
+    """prolog, epilog, mail, trigger or reboot."""
+    programs: tuple[str, ...]
+    """Run one after the other until one fails; that of a trigger is a command line, the others are paths."""
+    decided_s: int = 0
+    job: Job | None = None
+    """The job as it was when the program was decided on: its environment comes from it."""
+    arguments: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment beside the job's own."""
+    user_id: int | None = None
+    """Who runs it; None: SlurmUser."""
+    limit_s: int = 0
+    """It is killed after so long; 0: never."""
+
+
 class NodeFacts(Record, frozen=True):
     """What a node daemon says about its machine."""
 
@@ -509,12 +510,12 @@ class Cluster(Record, frozen=True):
     answered: Map[int, str] = Map()
     """Their request ids, numbered in order."""
     answers_given: int = 0
-    programs: "Map[int, ProgramRun]" = Map()
+    programs: Map[int, ProgramRun] = Map()
     """Programs that the leader is to run, or runs (flurm.core.programs)."""
     next_program: int = 1
-    triggers: "Map[int, Trigger]" = Map()
+    triggers: Map[int, Trigger] = Map()
     next_trigger: int = 1
-    trigger_events: "TriggerEvents | None" = None
+    trigger_events: TriggerEvents | None = None
     """What has happened since triggers were looked at last; only where there are any."""
     rebooting: Map[str, int] = Map()
     """Nodes with a reboot before them or under way."""

@@ -18,8 +18,7 @@ from immutables import Map
 
 from flurm.core import machine
 from flurm.core.effects import Reply
-from flurm.core.programs import ProgramRun
-from flurm.core.records import Cluster, Job, Node, Partition, Settings
+from flurm.core.records import Cluster, Job, Node, Partition, ProgramRun, Settings
 from flurm.core.tables import put_all
 from flurm.core.trigger_records import Trigger, TriggerEvents
 

@@ -11,7 +11,7 @@ from immutables import Map
 
 from flurm.core.enums import JobFlag, JobState, NodeFlag, Reason
 from flurm.core.records import Cluster, Job, Node
-from flurm.core.trigger_records import note_node
+from flurm.core.trigger_events import note_node
 
 K = TypeVar("K", int, str)
 INDEXES = ("pending", "active", "ended", "timed", "dependent")

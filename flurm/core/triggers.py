@@ -1,7 +1,7 @@
 """Triggers (strigger(1)): programs that administrators have run when something happens to jobs, nodes or controllers.
 
 What happens to nodes and controllers is noted when it happens, and only where there are triggers
-(`flurm.core.trigger_records`); jobs are looked at when it may be time. `due` says, once a second, whether anything is
+(`flurm.core.trigger_events`); jobs are looked at when it may be time. `due` says, once a second, whether anything is
 to be done; `RunTriggers` then matches what was noted with what is waited for. Events are gathered for `GATHER_S`, so
 that one program hears of all nodes that go down together; Slurm looks every 15 seconds.
 
@@ -15,7 +15,8 @@ from flurm.core.names import BadNodeList, compress, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.programs import TRIGGER, decide
 from flurm.core.records import UNLIMITED, Cluster, Job
-from flurm.core.trigger_records import EVENT_WORDS, Trigger, TriggerEvents, TriggerKind, TriggerResource, note
+from flurm.core.trigger_events import note
+from flurm.core.trigger_records import EVENT_WORDS, Trigger, TriggerEvents, TriggerKind, TriggerResource
 
 GATHER_S = 5
 LIMIT_S = 300

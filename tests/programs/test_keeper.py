@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -88,8 +89,12 @@ def test_a_program_of_a_user_finds_itself_at_home(keeper, told):
 
 
 def test_a_program_has_nothing_open_of_the_controllers(keeper, told):
-    keeper.begin(shell(1, "ls /proc/$$/fd | tr '\\n' ' '; readlink /proc/$$/fd/0"))
-    assert told.get(timeout=PATIENCE_S).output == "0 1 2 /dev/null\n"
+    text = (
+        "import os; link = '/proc/self/fd/{}'.format; "
+        "print([n for n in range(99) if os.path.lexists(link(n))], os.readlink(link(0)))"
+    )
+    keeper.begin(order(1, sys.executable, "-I", "-c", text))
+    assert told.get(timeout=PATIENCE_S).output == "[0, 1, 2] /dev/null\n"
 
 
 def test_a_program_whose_time_is_up_is_killed_with_what_it_began(keeper, told, tmp_path):
