@@ -1,8 +1,8 @@
 """What a program around jobs is given: its words, its environment, and who runs it.
 
 The environment of PrologSlurmctld, EpilogSlurmctld and MailProg is the job's, in Slurm's variables, and nothing else
-(slurm.conf(5), Prolog and Epilog Scripts); it is what slurmctld 22.05 was seen to set. A trigger's program has its
-user's.
+(slurm.conf(5), Prolog and Epilog Scripts); it is what slurmctld 22.05 was seen to set, and three that 24.11 has beside
+that (start, end, sharing). A trigger's program has its user's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from protocol.hostlist import fold
 __all__ = ["order_of"]
 
 _OTHER_MAIL_PROGRAM = "/usr/bin/mail"
+_SHARING = {0: "NO", 1: "YES", 2: "USER"}
 
 
 def order_of(run: ProgramRun, place: int, cluster: Cluster, config: Config) -> dict[str, Any]:
@@ -61,15 +62,18 @@ def _of_job(job: Job, cluster: Cluster) -> tuple[dict[str, str], dict[str, tuple
         "SLURM_JOB_ACCOUNT": spec.account or "(null)",
         "SLURM_JOB_COMMENT": spec.comment,
         "SLURM_JOB_CONSTRAINTS": spec.features,
+        "SLURM_JOB_END_TIME": job.end_s or None,
         "SLURM_JOB_GID": spec.group_id,
         "SLURM_JOB_ID": job.id,
         "SLURM_JOBID": job.id,
         "SLURM_JOB_LICENSES": spec.licenses,
         "SLURM_JOB_NAME": spec.name,
         "SLURM_JOB_NODELIST": fold(job.node_names) if job.node_names else "(null)",
+        "SLURM_JOB_OVERSUBSCRIBE": _SHARING.get(spec.exclusive, "OK"),
         "SLURM_JOB_PARTITION": job.partition,
         "SLURM_JOB_QOS": spec.qos,
         "SLURM_JOB_RESTART_COUNT": job.restarts,
+        "SLURM_JOB_START_TIME": job.start_s if job.end_s else None,
         "SLURM_JOB_STDERR": _in_work_dir(job, spec.std_err),
         "SLURM_JOB_STDIN": _in_work_dir(job, spec.std_in or ("/dev/null" if spec.script_digest else None)),
         "SLURM_JOB_STDOUT": _in_work_dir(job, spec.std_out),

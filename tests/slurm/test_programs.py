@@ -1,5 +1,5 @@
 """Programs that the controller runs around jobs, with Debian's clients and slurmd: prologs, epilogs, mail, triggers,
-reboots. The environments and subjects are those that slurmctld 22.05 was seen to give.
+reboots. The environments and subjects are those that slurmctld was seen to give, 22.05 and, for three variables, 24.11.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ OF_JOB = {
     "SLURM_CLUSTER_NAME": "testc", "SLURM_JOB_ACCOUNT": "acc", "SLURM_JOB_COMMENT": "a comment",
     "SLURM_JOB_CONSTRAINTS": "fast", "SLURM_JOB_CPUS_PER_NODE": "2", "SLURM_JOB_GID": "1001",
     "SLURM_JOB_GROUP": "alice", "SLURM_JOB_NAME": "hello", "SLURM_JOB_NODELIST": "n1", "SLURM_JOB_NUM_NODES": "1",
-    "SLURM_JOB_PARTITION": "debug", "SLURM_JOB_RESTART_COUNT": "0", "SLURM_JOB_STDIN": "/dev/null",
-    "SLURM_JOB_UID": "1001", "SLURM_JOB_USER": "alice", "SLURM_JOB_WORK_DIR": "/mnt/alice",
+    "SLURM_JOB_OVERSUBSCRIBE": "OK", "SLURM_JOB_PARTITION": "debug", "SLURM_JOB_RESTART_COUNT": "0",
+    "SLURM_JOB_STDIN": "/dev/null", "SLURM_JOB_UID": "1001", "SLURM_JOB_USER": "alice",
+    "SLURM_JOB_WORK_DIR": "/mnt/alice",
 }  # fmt: skip
 OF_END = {"SLURM_JOB_DERIVED_EC": "0", "SLURM_JOB_EXIT_CODE": "768", "SLURM_JOB_EXIT_CODE2": "3:0"}
 HELLO = "-J hello --comment='a comment' -C fast -A acc -n2"
@@ -84,7 +85,11 @@ def calls(sandbox: Sandbox, kind: str, count: int = 1) -> list[tuple[list[str], 
     for name in sorted(names, key=lambda name: name.rpartition(".")[2]):
         pairs = [line.partition("=") for line in sandbox.read(f"{OUT}/{name}").splitlines()]
         words = [value for key, _, value in pairs if key == "arg"]
-        found.append((words, {key: value for key, _, value in pairs if key.startswith("SLURM_")}))
+        variables = {key: value for key, _, value in pairs if key.startswith("SLURM_")}
+        if "SLURM_JOB_ID" in variables:
+            start_s, end_s = (int(variables.pop(f"SLURM_JOB_{which}_TIME")) for which in ("START", "END"))
+            assert start_s <= end_s
+        found.append((words, variables))
     return found
 
 
