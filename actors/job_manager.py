@@ -22,8 +22,10 @@ from actors import messages as m
 from actors.backlog import keeps_up
 from actors.leadership import IN_CHARGE, is_in_charge
 from actors.net.configurations import is_stale
+from actors.programs import backups
 from actors.programs.runner import Ended, KeeperGone, Programs
 from flurm.bridge import configure
+from flurm.config.records import Config
 from flurm.core import commands as c
 from flurm.core import submission
 from flurm.core.deadlines import due
@@ -52,6 +54,8 @@ class State(msgspec.Struct):
     ended: dict[str, int] = msgspec.field(default_factory=dict)
     submitted: int = 0
     collected_s: float = 0.0
+    away: frozenset[str] | None = None
+    """Backup controllers that are away, as long as a trigger waits for one."""
 
 
 class JobManager(GenServer):
@@ -121,6 +125,7 @@ class JobManager(GenServer):
                 self._follow_programs()
                 if is_in_charge(self.system.terms) and keeps_up(self.system, CONSENSUS):
                     self._look_at_the_clock(int(self.now_s()))
+                    self._look_at_backups(state)
                     for done in self._programs.untaken(self.now_s()):
                         self._execute(done)
                 self._collect_blobs(state)
@@ -156,8 +161,16 @@ class JobManager(GenServer):
 
     def _tell_of_controller(self) -> None:
         """Those who wait for it (strigger(1)) hear which controller leads now."""
-        kinds = PRIMARY_LEADS if self.system.env["config"].is_primary else BACKUP_LEADS
-        if self._cluster().triggers:
+        config: Config = self.system.env["config"]
+        self._tell_triggers(PRIMARY_LEADS if config.member_name == config.primary_name else BACKUP_LEADS)
+
+    def _look_at_backups(self, state: State) -> None:
+        away = backups.away(self._cluster(), self.system.env["config"], self.system.env.get("peers"))
+        self._tell_triggers(backups.kinds_of(state.away, away))
+        state.away = away
+
+    def _tell_triggers(self, kinds: TriggerKind) -> None:
+        if kinds and self._cluster().triggers:
             self._execute(c.ControllerEvent(now_s=int(self.now_s()), kinds=int(kinds)))
 
     def terminate(self, reason: Any, state: State) -> None:

@@ -69,7 +69,7 @@ def _of_job(job: Job, cluster: Cluster) -> tuple[dict[str, str], dict[str, tuple
         "SLURM_JOB_LICENSES": spec.licenses,
         "SLURM_JOB_NAME": spec.name,
         "SLURM_JOB_NODELIST": fold(job.node_names) if job.node_names else "(null)",
-        "SLURM_JOB_OVERSUBSCRIBE": _SHARING.get(spec.exclusive, "OK"),
+        "SLURM_JOB_OVERSUBSCRIBE": "OK" if spec.exclusive is None else _SHARING.get(spec.exclusive, "OK"),
         "SLURM_JOB_PARTITION": job.partition,
         "SLURM_JOB_QOS": spec.qos,
         "SLURM_JOB_RESTART_COUNT": job.restarts,

@@ -236,9 +236,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_type == "slurm" and self.slurm_conf is None
 
     @property
-    def is_primary(self) -> bool:
-        """Whether this controller is the first of those that the configuration names."""
-        return self._member_name_of(self.all_controllers[0]) == self.member_name
+    def primary_name(self) -> str:
+        """What the first controller that the configuration names is called among the members."""
+        return self._member_name_of(self.all_controllers[0])
 
     @property
     def max_node_count(self) -> int:

@@ -49,7 +49,7 @@ def configure(cluster: Cluster, command: Configure) -> Outcome:
     cluster = cluster.with_(
         nodes_changed_s=command.now_s, partitions_changed_s=command.now_s, jobs_changed_s=command.now_s
     )
-    cluster = note(cluster, TriggerKind.RECONFIG, command.now_s)
+    cluster = note(cluster, TriggerKind.RECONFIG)
     pings = PingNodes(tuple(node.name for node in command.nodes))
     return Outcome(cluster, effects=(*effects, *failed, pings, ScheduleSoon()))
 

@@ -196,7 +196,7 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
     if command.changes:
         cluster = with_members(cluster, command.now_s)
     if command.state is not None:
-        cluster = note(cluster, TriggerKind.RECONFIG, command.now_s)
+        cluster = note(cluster, TriggerKind.RECONFIG)
     return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
 
 

@@ -38,9 +38,9 @@ def note_node(cluster: Cluster, before: Node, after: Node) -> Cluster:
     return cluster.with_(trigger_events=events.with_(nodes=nodes))
 
 
-def note(cluster: Cluster, kinds: int, now_s: int) -> Cluster:
+def note(cluster: Cluster, kinds: int) -> Cluster:
     """The same for what concerns no node."""
     if not cluster.triggers or not kinds:
         return cluster
-    events = cluster.trigger_events or TriggerEvents(since_s=now_s)
+    events = cluster.trigger_events or TriggerEvents()
     return cluster.with_(trigger_events=events.with_(other=events.other | kinds))

@@ -89,6 +89,6 @@ class TriggerEvents(Record, frozen=True):
     """What happened and nobody has looked at: kinds as masks, of nodes by name."""
 
     since_s: int = 0
-    """When it was first seen that something has; 0: not yet."""
+    """When it was first seen that something has happened to nodes; 0: not yet."""
     nodes: Map[str, int] = Map()
     other: int = 0

@@ -2,7 +2,7 @@
 
 What happens to nodes and controllers is noted when it happens, and only where there are triggers
 (`flurm.core.trigger_events`); jobs are looked at when it may be time. `due` says, once a second, whether anything is
-to be done; `RunTriggers` then matches what was noted with what is waited for. Events are gathered for `GATHER_S`, so
+to be done; `RunTriggers` then matches what was noted with what is waited for. Nodes are gathered for `GATHER_S`, so
 that one program hears of all nodes that go down together; Slurm looks every 15 seconds.
 
 A trigger that ran is gone unless it is permanent. Its program is run by `flurm.core.programs` as whoever set the
@@ -89,7 +89,7 @@ def _is_meant(trigger: Trigger, command: ClearTriggers) -> bool:
 
 def controller_event(cluster: Cluster, command: ControllerEvent) -> Outcome:
     """Something has happened to a controller or a daemon beside it."""
-    return Outcome(note(cluster, command.kinds, command.now_s))
+    return Outcome(note(cluster, command.kinds))
 
 
 def due(cluster: Cluster, now_s: int) -> bool:
@@ -97,7 +97,7 @@ def due(cluster: Cluster, now_s: int) -> bool:
     if not cluster.triggers:
         return False
     events = cluster.trigger_events
-    if events is not None and (not events.since_s or now_s >= events.since_s + GATHER_S):
+    if events is not None and (events.other or not events.since_s or now_s >= events.since_s + GATHER_S):
         return True
     look_at_idle = now_s % GATHER_S == 0
     for trigger in cluster.triggers.values():
@@ -114,14 +114,8 @@ def due(cluster: Cluster, now_s: int) -> bool:
 
 def run(cluster: Cluster, command: RunTriggers) -> Outcome:
     """Run the programs of all triggers whose event has been."""
-    now_s, events = command.now_s, cluster.trigger_events or TriggerEvents()
-    if not events.since_s and cluster.trigger_events is not None:
-        events = events.with_(since_s=now_s)
-        cluster = cluster.with_(trigger_events=events)
-    if events.since_s + GATHER_S > now_s:
-        events = TriggerEvents()
-    else:
-        cluster = cluster.with_(trigger_events=None)
+    now_s = command.now_s
+    cluster, events = _taken(cluster, now_s)
     for number in sorted(cluster.triggers):
         trigger = cluster.triggers[number]
         if not trigger.due_s:
@@ -137,6 +131,15 @@ def run(cluster: Cluster, command: RunTriggers) -> Outcome:
         else:
             cluster = cluster.with_(triggers=cluster.triggers.set(number, trigger))
     return Outcome(cluster)
+
+
+def _taken(cluster: Cluster, now_s: int) -> tuple[Cluster, TriggerEvents]:
+    """The events whose time has come, out of the cluster: those of nodes once they have been gathered long enough."""
+    noted = cluster.trigger_events or TriggerEvents()
+    since_s = noted.since_s or now_s
+    if not noted.nodes or since_s + GATHER_S <= now_s:
+        return cluster.with_(trigger_events=None), noted
+    return cluster.with_(trigger_events=TriggerEvents(since_s, noted.nodes)), TriggerEvents(other=noted.other)
 
 
 def _fire(cluster: Cluster, trigger: Trigger, now_s: int) -> Cluster:
