@@ -135,7 +135,7 @@ class JobManager(GenServer):
                 if over is not None and is_in_charge(self.system.terms):
                     self._execute(over)
             case KeeperGone():
-                self._programs.keeper_gone(message, self._cluster())
+                self._programs.keeper_gone(message)
             case m.NodeRequest():
                 self._pass_on(message)
         return NoReply(state)

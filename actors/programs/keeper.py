@@ -117,7 +117,7 @@ class Keeper:
         number = order["run"]
         try:
             process = _started(order)
-        except (OSError, subprocess.SubprocessError, KeyError) as error:
+        except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
             _say(number, 0, f"cannot run {order['argv'][0]}: {error}", b"")
             return
         until_s = time.monotonic() + order["limit_s"] if order["limit_s"] else float("inf")

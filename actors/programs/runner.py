@@ -118,7 +118,8 @@ class Programs:
         """Begin what is new in the table, kill what is gone from it."""
         wanted = cluster.programs
         for number in [number for number in self._running if number not in wanted]:
-            self._keeper_now().end(number)
+            if self._keeper is not None:
+                self._keeper.end(number)
             self._is_over(number)
         for number in [number for number in self._told if number not in wanted]:
             del self._told[number]
@@ -131,6 +132,8 @@ class Programs:
         self._begin_waiting(cluster)
 
     def _begin_waiting(self, cluster: Cluster) -> None:
+        if not any(self._waiting.values()) or not self._has_keeper():
+            return
         for kind, waiting in self._waiting.items():
             while waiting and self._at_once[kind] < AT_ONCE:
                 run = cluster.programs.get(waiting.popleft())
@@ -141,7 +144,8 @@ class Programs:
     def _begin(self, run: ProgramRun, place: int, cluster: Cluster) -> None:
         self._running[run.id] = (run, place)
         config: Config = self._env["config"]
-        self._keeper_now().begin(order_of(run, place, cluster, config))
+        assert self._keeper is not None
+        self._keeper.begin(order_of(run, place, cluster, config))
 
     def ended(self, ended: Ended, cluster: Cluster, now_s: float) -> ProgramDone | None:
         """What is to be proposed now that a program has ended; None where more of its kind follow, or nobody waits."""
@@ -172,14 +176,15 @@ class Programs:
             self._told[done.id] = (done, now_s)
         return late
 
-    def keeper_gone(self, gone: KeeperGone, cluster: Cluster) -> None:
-        """Begin again what ran in a keeper that has ended without being told to."""
+    def keeper_gone(self, gone: KeeperGone) -> None:
+        """A keeper has ended without being told to: what ran in it waits to begin again, in a new one."""
         if self._keeper is None or gone.number != self._keepers:
             return
         log.error("the keeper of programs has ended; what ran begins again", programs=len(self._running))
         self._keeper = None
-        for run, _ in list(self._running.values()):
-            self._begin(run, 0, cluster)
+        for number in sorted(self._running, reverse=True):
+            self._waiting[self._running[number][0].kind].appendleft(number)
+            self._is_over(number)
 
     def stop(self) -> None:
         """Kill everything: another controller leads, or this one ends."""
@@ -190,11 +195,15 @@ class Programs:
         for kept in (self._waiting, self._running, self._told, self._at_once):
             kept.clear()
 
-    def _keeper_now(self) -> Keeper:
+    def _has_keeper(self) -> bool:
+        """Whether there is a keeper; one that cannot be started is tried again when the table is looked at again."""
         if self._keeper is None:
             self._keepers += 1
-            self._keeper = self._make_keeper(self._keepers, self._tell)
-        return self._keeper
+            try:
+                self._keeper = self._make_keeper(self._keepers, self._tell)
+            except OSError as error:
+                log.error("programs cannot be run: no process for their keeper", reason=str(error))
+        return self._keeper is not None
 
 
 def _log_end(run: ProgramRun, place: int, ended: Ended) -> None:

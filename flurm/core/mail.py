@@ -154,6 +154,9 @@ def _send(
 ) -> Cluster:  # fmt: skip
     if not job.spec.mail_type & kind or not cluster.settings.mail_program:
         return cluster
+    recipient = job.spec.mail_user or job.spec.user_name or str(job.spec.user_id)
+    if recipient.startswith("-"):
+        return cluster  # an option: a user would have SlurmUser's mail program do what he likes
     word = _WORDS[kind]
     subject = f"{_title(job, kind)} {word}{text}"
     told = (
@@ -163,7 +166,7 @@ def _send(
     )
     return decide(
         cluster, MAIL, (cluster.settings.mail_program,), now_s, job=job, variables=told, limit_s=LIMIT_S,
-        arguments=("-s", subject, job.spec.mail_user or job.spec.user_name or str(job.spec.user_id)),
+        arguments=("-s", subject, recipient),
     )  # fmt: skip
 
 

@@ -152,3 +152,9 @@ def test_nobody_who_did_not_ask_gets_mail():
     w = world()
     w.end(start(w, mail_type=0), 256)
     assert sent(w) == []
+
+
+def test_a_recipient_that_is_an_option_of_the_mail_program_gets_none():
+    w = world()
+    w.end(w.start(mail_type=ALL, mail_user="-A/etc/shadow"))
+    assert not w.cluster.programs

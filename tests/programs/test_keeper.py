@@ -73,8 +73,10 @@ def test_a_program_that_is_not_there_is_told_of_and_the_next_one_runs(keeper, to
     first = told.get(timeout=PATIENCE_S)
     assert first.run == 1
     assert first.error.startswith("cannot run /nonexistent/program")
-    keeper.begin(shell(2, "exit 0"))
-    assert told.get(timeout=PATIENCE_S) == Ended(2)
+    keeper.begin(order(2, "/bin/true", env={"NAME": "with a \0 in it"}))
+    assert told.get(timeout=PATIENCE_S).error.startswith("cannot run /bin/true")
+    keeper.begin(shell(3, "exit 0"))
+    assert told.get(timeout=PATIENCE_S) == Ended(3)
 
 
 def test_the_environment_is_what_was_given_and_nothing_else(keeper, told):

@@ -91,8 +91,22 @@ def test_what_ran_in_a_keeper_that_died_begins_again_in_a_new_one():
     mine, cluster = programs(), with_runs(2)
     mine.follow(cluster)
     mine.ended(Ended(1), cluster, 50.0)
-    mine.keeper_gone(KeeperGone(1), cluster)
+    mine.keeper_gone(KeeperGone(1))
+    mine.follow(cluster)
     assert (len(FakeKeeper.made), begun()) == (2, [2])
+
+
+def test_programs_wait_while_no_keeper_can_be_started():
+    mine, cluster = programs(), with_runs(1)
+    mine._make_keeper = refuse
+    mine.follow(cluster)
+    mine._make_keeper = FakeKeeper
+    mine.follow(cluster)
+    assert begun() == [1]
+
+
+def refuse(number, tell):
+    raise BlockingIOError(11, "no more processes")
 
 
 def test_a_controller_that_leads_no_more_kills_all_and_begins_all_when_it_leads_again():
@@ -100,6 +114,6 @@ def test_a_controller_that_leads_no_more_kills_all_and_begins_all_when_it_leads_
     mine.follow(cluster)
     mine.stop()
     assert FakeKeeper.made[0].closed
-    mine.keeper_gone(KeeperGone(1), cluster)
+    mine.keeper_gone(KeeperGone(1))
     mine.follow(forget(cluster, 1))
     assert (len(FakeKeeper.made), begun()) == (2, [2])
