@@ -4,9 +4,11 @@ Calls    Request(SubmitJob | UpdateJob | KillJob | RequeueJob | TopJobs | BatchE
              -> Reply | Unavailable
          Request(RegisterNode | UpdateNode | CreateNodes | DeleteNodes), passed on to the node manager, which answers
          Confirm, passed on to consensus, which answers
-Casts    Carry(JobEnded...) and TookCharge from the state manager
+Casts    Carry(JobEnded | ProgramsChanged ...) and TookCharge from the state manager
          Request(EpilogDone), whose sender waits for no answer
-Effects  none of its own: commands go to consensus; the state manager answers the caller when they are committed
+Infos    Ended and KeeperGone from the programs that run around jobs
+Effects  programs (actors.programs), begun and killed as the state says; commands go to consensus, and the state manager
+         answers the caller when they are committed
 Errors   a refusal is a value; an exception is a bug and crashes the process
 """
 
@@ -21,22 +23,29 @@ from actors import messages as m
 from actors.backlog import keeps_up
 from actors.leadership import IN_CHARGE, is_in_charge
 from actors.net.configurations import is_stale
+from actors.programs import backups
+from actors.programs.runner import Ended, KeeperGone, Programs
 from flurm.bridge import configure
+from flurm.config.records import Config
 from flurm.core import commands as c
 from flurm.core import submission
 from flurm.core.deadlines import due
-from flurm.core.effects import JobEnded
+from flurm.core.effects import JobEnded, ProgramsChanged
 from flurm.core.enums import JobState
 from flurm.core.records import Cluster
+from flurm.core.trigger_records import TriggerKind
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 from flurm.raft.events import Read
 from flurm.storage.state import blobs_of
 
 CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
+PROGRAMS = "programs"
 CLOCK_S = 1.0
 PASS_ON_AGAIN_S = 0.05
 COLLECT_EVERY_S = 3600
+PRIMARY_LEADS = TriggerKind.PRI_CTLD_RES_OP | TriggerKind.PRI_CTLD_RES_CTRL
+BACKUP_LEADS = TriggerKind.PRI_CTLD_FAIL | TriggerKind.BU_CTLD_AS_CTRL
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +56,8 @@ class State(msgspec.Struct):
     ended: dict[str, int] = msgspec.field(default_factory=dict)
     submitted: int = 0
     collected_s: float = 0.0
+    away: frozenset[str] | None = None
+    """Backup controllers that are away, as long as a trigger waits for one."""
 
 
 class JobManager(GenServer):
@@ -56,6 +67,7 @@ class JobManager(GenServer):
 
     def init(self, args: dict[str, Any]) -> Ok:
         self.send_after(CLOCK_S, "clock")
+        self._take_programs()
         state = State(collected_s=self.monotonic_s())
         self.system.terms["job_counters"] = state
         if self.system.terms.get(IN_CHARGE):
@@ -87,10 +99,15 @@ class JobManager(GenServer):
                 for effect in effects:
                     if isinstance(effect, JobEnded):
                         self._count_end(effect.state, state)
+                if ProgramsChanged() in effects:
+                    self._follow_programs()
             case m.Request(command):
                 self._execute(command)
             case m.TookCharge():
                 self._configure()
+                self._programs.stop()  # what an earlier term of this controller began is begun anew
+                self._follow_programs()
+                self._tell_of_controller()
                 self._look_at_the_clock(int(self.now_s()))
             case _:
                 raise NotImplementedError(repr(message))
@@ -109,13 +126,59 @@ class JobManager(GenServer):
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
             case "clock":
+                self._follow_programs()
                 if is_in_charge(self.system.terms) and keeps_up(self.system, CONSENSUS):
                     self._look_at_the_clock(int(self.now_s()))
+                    self._look_at_backups(state)
+                    for done in self._programs.untaken(self.now_s()):
+                        self._execute(done)
                 self._collect_blobs(state)
                 self.send_after(CLOCK_S, "clock")
+            case Ended():
+                over = self._programs.ended(message, self._cluster(), self.now_s())
+                if over is not None and is_in_charge(self.system.terms):
+                    self._execute(over)
+            case KeeperGone():
+                self._programs.keeper_gone(message)
             case m.NodeRequest():
                 self._pass_on(message)
         return NoReply(state)
+
+    def _take_programs(self) -> None:
+        """Helpers are no state: they outlive a change of this process's code, and end with it otherwise."""
+        system, own = self.system, self.pid
+        former = system.terms.get(PROGRAMS)
+        if former is not None:
+            former.stop()
+        system.terms[PROGRAMS] = Programs(system.env, lambda told: system.info(own, told))
+
+    @property
+    def _programs(self) -> Programs:
+        return self.system.terms[PROGRAMS]
+
+    def _follow_programs(self) -> None:
+        """Run what the state says is to run; nothing where another controller leads."""
+        if is_in_charge(self.system.terms):
+            self._programs.follow(self._cluster())
+        else:
+            self._programs.stop()
+
+    def _tell_of_controller(self) -> None:
+        """Those who wait for it (strigger(1)) hear which controller leads now."""
+        config: Config = self.system.env["config"]
+        self._tell_triggers(PRIMARY_LEADS if config.member_name == config.primary_name else BACKUP_LEADS)
+
+    def _look_at_backups(self, state: State) -> None:
+        away = backups.away(self._cluster(), self.system.env["config"], self.system.env.get("peers"))
+        self._tell_triggers(backups.kinds_of(state.away, away))
+        state.away = away
+
+    def _tell_triggers(self, kinds: TriggerKind) -> None:
+        if kinds and self._cluster().triggers:
+            self._execute(c.ControllerEvent(now_s=int(self.now_s()), kinds=int(kinds)))
+
+    def terminate(self, reason: Any, state: State) -> None:
+        self._programs.stop()
 
     def _configure(self) -> None:
         """This controller's configuration is the cluster's now: say so where that makes a difference; but for one that
@@ -148,6 +211,12 @@ class JobManager(GenServer):
             self._execute(c.ExpireJobs(now_s=now_s, ids=found.past_deadline, state=JobState.DEADLINE))
         if found.purgeable:
             self._execute(c.PurgeJobs(now_s=now_s, ids=found.purgeable))
+        if found.reminders:
+            self._execute(c.RemindJobs(now_s=now_s, ids=found.reminders))
+        if found.triggers:
+            self._execute(c.RunTriggers(now_s=now_s))
+        if found.reboots:
+            self._execute(c.LookAtReboots(now_s=now_s))
         if found.wake:
             self._execute(c.Wake(now_s=now_s))
 

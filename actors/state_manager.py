@@ -22,7 +22,7 @@ from actors.leadership import IN_CHARGE
 from actors.net.routing import LEADERSHIP
 from flurm.core import commands, machine, snapshot
 from flurm.core.apply import apply
-from flurm.core.effects import Effect, JobEnded, Reply, RuleFailed, ScheduleSoon
+from flurm.core.effects import Effect, JobEnded, ProgramsChanged, Reply, RuleFailed, ScheduleSoon
 from flurm.core.records import Cluster
 from flurm.otp import GenServer, NoReply, Ok, Sender
 from flurm.raft import machine as log_machine
@@ -245,7 +245,7 @@ class StateManager(GenServer):
             match effect:
                 case ScheduleSoon():
                     schedule = True
-                case JobEnded():
+                case JobEnded() | ProgramsChanged():
                     for_jobs.append(effect)
                 case RuleFailed(command, traceback):
                     log.error("rule failed", command=command, traceback=traceback)

@@ -18,8 +18,9 @@ import structlog
 from actors.net import rpc
 from flurm.bridge import config_files, launch
 from flurm.core import commands as c
-from flurm.core.effects import Effect, LaunchBatch, NotifyJob, PingNodes, SignalJob, TerminateJob
+from flurm.core.effects import Effect, LaunchBatch, NotifyJob, PingNodes, RebootNode, SignalJob, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
+from flurm.core.reboots import must_be_told
 from flurm.core.records import Cluster, Job, Node
 from flurm.storage.errors import StorageError
 from protocol.constants import MessageType
@@ -46,6 +47,7 @@ class Kind(enum.Enum):
     PING = "ping"
     REGISTER = "register"
     RECONFIGURE = "reconfigure"
+    REBOOT = "reboot"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -89,6 +91,8 @@ def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
             return [Task(Kind.NOTIFY, job.batch_host, job_id, text=text)] if job and job.batch_host else []
         case PingNodes(nodes):
             return [Task(Kind.PING, name) for name in nodes]
+        case RebootNode(name):
+            return [Task(Kind.REBOOT, name)]
     return []
 
 
@@ -111,6 +115,8 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
             return job is not None and job.state is JobState.RUNNING
         case Kind.SIGNAL:
             return job is not None and job.state in (JobState.RUNNING, JobState.SUSPENDED)
+        case Kind.REBOOT:
+            return must_be_told(node)
     return True
 
 
@@ -276,6 +282,17 @@ def tell_sackds(env: dict[str, Any]) -> None:
             log.info("sackd not told of the new configuration", host=address[0], reason=str(error))
 
 
+def _reboot(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Tell a daemon to reboot its node; it gives no answer. One that cannot be reached is told when it can."""
+    assert node.reboot is not None
+    try:
+        _call(node, MessageType.REQUEST_REBOOT_NODES, launch.reboot(node), env)
+    except rpc.NoAnswer:
+        log.debug("node reboots", node=node.name)
+    told = c.RebootTold(now_s=_now_s(env), name=node.name, issued_s=node.reboot.issued_s)
+    return Sent(task, attempt, reached=True, done=True, commands=(told,))
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 
@@ -299,4 +316,5 @@ _DO = {
     Kind.PING: _ping,
     Kind.REGISTER: _register,
     Kind.RECONFIGURE: _reconfigure,
+    Kind.REBOOT: _reboot,
 }

@@ -17,6 +17,7 @@ from flurm.core.commands import (
     CreatePartition,
     DeleteNodes,
     DeletePartition,
+    RebootNodes,
     UpdateNode,
     UpdatePartition,
 )
@@ -39,12 +40,14 @@ from protocol.constants import (
     PreemptMode,
     ShutdownOp,
 )
+from protocol.field_constants import RebootFlag
 
 __all__ = [
     "create_nodes",
     "create_partition",
     "delete_nodes",
     "delete_partition",
+    "reboot_nodes",
     "reconfigure",
     "set_dampening_factor",
     "set_debug_flags",
@@ -63,6 +66,7 @@ _NODE_ORDERS = {
     NodeStateFlag.DRAIN: "drain",
     NodeStateFlag.FAIL: "fail",
     NodeStateFlag.NO_RESPOND: "no_respond",
+    NodeStateFlag.REBOOT_CANCEL: "cancel_reboot",
     NodeStateFlag.RESUME: "resume",
     NodeStateFlag.UNDRAIN: "undrain",
 }
@@ -91,6 +95,25 @@ def update_node(record: wire.NodeUpdate, context: Context) -> Mapped:
         changes=_node_changes(record),
     )
     return for_jobs(command)
+
+
+def reboot_nodes(record: wire.RebootRequest, context: Context) -> Mapped:
+    """REQUEST_REBOOT_NODES: scontrol reboot [ASAP] [nextstate=] [reason=] NODES."""
+    if not is_operator(context.cluster, context.uid):
+        return Rejected(Refusal.PERMISSION)
+    return for_jobs(
+        RebootNodes(
+            now_s=context.now_s,
+            user_id=context.uid,
+            names=record.node_list or "",
+            asap=bool(record.flags & RebootFlag.ASAP),
+            next_state=_NEXT_STATES.get(record.next_state),
+            reason=record.reason or None,
+        )
+    )
+
+
+_NEXT_STATES: dict[int, str] = {int(NodeState.DOWN): "down", int(NodeStateFlag.RESUME): "resume"}
 
 
 def _node_changes(record: wire.NodeUpdate) -> dict[str, object]:

@@ -17,7 +17,7 @@ from flurm.core.enums import NodeFlag, NodeState, PartitionState
 from flurm.core.records import UNLIMITED, Node, Partition, Settings
 from protocol.hostlist import fold
 
-__all__ = ["Reading", "command", "is_same", "node_of", "read_from"]
+__all__ = ["Reading", "command", "is_same", "node_of", "read_from", "text_of"]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -91,7 +91,51 @@ def _settings(config: Config) -> Settings:
         user_may_top="enable_user_top" in (config.scheduler_parameters or ""),
         licenses=config.licenses or None,
         switches=config.switches,
+        **_programs(config),
     )
+
+
+def _programs(config: Config) -> dict[str, Any]:
+    """Which programs the controller runs around jobs, and when it gives them up."""
+    reboots_here = "reboot_from_controller" in _words(config, "SlurmctldParameters")
+    return {
+        "prolog_slurmctld": _paths(config, "PrologSlurmctld"),
+        "epilog_slurmctld": _paths(config, "EpilogSlurmctld"),
+        "prolog_limit_s": _limit_s(config, "PrologTimeout", "PrologEpilogTimeout"),
+        "epilog_limit_s": _limit_s(config, "EpilogTimeout", "PrologEpilogTimeout"),
+        "mail_program": text_of(config, "MailProg") or DEFAULT_MAIL_PROGRAM,
+        "resume_timeout_s": _limit_s(config, "ResumeTimeout") or 60,
+        "reboot_program": text_of(config, "RebootProgram") if reboots_here else None,
+        "user_triggers": "allow_user_triggers" in _words(config, "SlurmctldParameters"),
+    }
+
+
+_NO_LIMIT_S = 65534
+DEFAULT_MAIL_PROGRAM = "/bin/mail"
+"""/usr/bin/mail where this one is not; who runs it looks."""
+
+
+def text_of(config: Config, key: str) -> str | None:
+    """What slurm.conf says of a key, None where it says nothing."""
+    found = next((text for name, text in config.slurm.items() if name.lower() == key.lower()), None)
+    return None if found is None or found.lower() in ("", "(null)") else found
+
+
+def _paths(config: Config, key: str) -> tuple[str, ...]:
+    return tuple(path.strip() for path in (text_of(config, key) or "").split(",") if path.strip())
+
+
+def _words(config: Config, key: str) -> set[str]:
+    return {word.strip().lower() for word in (text_of(config, key) or "").split(",")}
+
+
+def _limit_s(config: Config, *keys: str) -> int:
+    """The first of these that is given as a number of seconds; 0: no limit."""
+    for key in keys:
+        text = text_of(config, key)
+        if text is not None and text.isdecimal():
+            return int(text) if int(text) < _NO_LIMIT_S else 0
+    return 0
 
 
 def _has(config: Config, key: str, word: str) -> bool:

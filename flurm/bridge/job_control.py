@@ -8,6 +8,7 @@ from flurm.bridge import users
 from flurm.bridge.calls import Control, Mapped, for_jobs
 from flurm.bridge.context import Context
 from flurm.bridge.job_fields import bound_wait_for_switches, given
+from flurm.bridge.submit import mail_address
 from flurm.core.arrays import records_of
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.control import may_touch
@@ -40,6 +41,8 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
         return Rejected(Refusal.INVALID_JOB_ID)
     changes = given(record)
     bound_wait_for_switches(changes, context.config.scheduler_parameters)
+    if changes.get("mail_user"):
+        changes["mail_user"] = mail_address(changes["mail_user"], context.uid, context)
     if record.end_time:
         limit_min = _limit_until(target, record.end_time, context)
         if limit_min is None:

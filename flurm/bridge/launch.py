@@ -31,7 +31,7 @@ from protocol.hostlist import fold
 from protocol.schema import Record
 from protocol.versions import Version
 
-__all__ = ["Verdict", "batch_launch", "is_already_gone", "notice", "signal", "termination", "verdict_of"]
+__all__ = ["Verdict", "batch_launch", "is_already_gone", "notice", "reboot", "signal", "termination", "verdict_of"]
 
 _ALL_STEPS_22_05 = 40001
 """22.05 names all steps of a job by the step after the last possible one (MaxStepCount is 40000)."""
@@ -230,6 +230,11 @@ def verdict_of(msg_type: int, body: Record | None) -> Verdict:
 _EAGAIN = 11
 _AGAIN = frozenset({_EAGAIN, int(Errno.ESLURMD_TOO_MANY_RPCS), int(Errno.ESLURMD_CREDENTIAL_REVOKED)})
 """Refusals that pass: a credential is revoked that is not at least a second younger than the job's last end there."""
+
+
+def reboot(node: Node) -> wire.RebootRequest:
+    """The record of REQUEST_REBOOT_NODES to a node."""
+    return wire.RebootRequest(next_state=NO_VAL, node_list=node.name, reason=node.reason)
 
 
 def is_already_gone(msg_type: int, body: Record | None) -> bool:

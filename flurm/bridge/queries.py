@@ -19,6 +19,7 @@ from flurm.bridge import (
     show_stats,
     show_steps,
     show_topology,
+    triggers,
     will_run,
 )
 from flurm.bridge.context import Context
@@ -368,5 +369,5 @@ _QUERIES: dict[int, Query] = {
         MessageType.RESPONSE_PRIORITY_FACTORS, lambda now_s: wire.PriorityFactorsResponse([])
     ),
     MessageType.REQUEST_SHARE_INFO: _always(MessageType.RESPONSE_SHARE_INFO, lambda now_s: wire.SharesResponse()),
-    MessageType.REQUEST_TRIGGER_GET: _always(MessageType.RESPONSE_TRIGGER_GET, lambda now_s: wire.TriggerMessage()),
+    MessageType.REQUEST_TRIGGER_GET: lambda ctx, _: triggers.trigger_get(ctx),
 }

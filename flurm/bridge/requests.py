@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from flurm.bridge import administration as admin
-from flurm.bridge import job_control, node_reports, power_saving, submit
+from flurm.bridge import job_control, node_reports, power_saving, submit, triggers
 from flurm.bridge.calls import Call, Control, Mapped
 from flurm.bridge.context import Context
 from flurm.bridge.submit import spec_of
@@ -107,11 +107,15 @@ _TABLE: dict[int, Function] = {
     MessageType.REQUEST_SUSPEND: job_control.suspend,
     MessageType.REQUEST_JOB_NOTIFY: job_control.notify,
     MessageType.REQUEST_UPDATE_NODE: admin.update_node,
+    MessageType.REQUEST_REBOOT_NODES: admin.reboot_nodes,
     MessageType.REQUEST_CREATE_NODE: admin.create_nodes,
     MessageType.REQUEST_DELETE_NODE: admin.delete_nodes,
     MessageType.REQUEST_CREATE_PARTITION: admin.create_partition,
     MessageType.REQUEST_UPDATE_PARTITION: admin.update_partition,
     MessageType.REQUEST_DELETE_PARTITION: admin.delete_partition,
+    MessageType.REQUEST_TRIGGER_SET: triggers.set_trigger,
+    MessageType.REQUEST_TRIGGER_CLEAR: triggers.clear_triggers,
+    MessageType.REQUEST_TRIGGER_PULL: triggers.pull_trigger,
     MessageType.REQUEST_RECONFIGURE: admin.reconfigure,
     MessageType.REQUEST_SHUTDOWN: admin.shutdown,
     MessageType.REQUEST_CONTROL: admin.take_control,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flurm.bridge.resources import tres_text
 from flurm.core.enums import NodeState
 from flurm.core.records import UNLIMITED, Cluster, Node
-from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, ShowFlag
+from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, NodeStateFlag, ShowFlag
 from protocol.messages import ExtSensorsData, NodeInfo, NodeInfoResponse, SelectNodeInfo
 from protocol.versions import Version
 from protocol.wire import Bits
@@ -29,6 +29,7 @@ class Load(NamedTuple):
 
 Loads = Callable[[str], Load | None]
 
+_NEXT_STATES: dict[str | None, int] = {"down": int(NodeState.DOWN), "resume": int(NodeStateFlag.RESUME)}
 _NO_SENSORS = ExtSensorsData(consumed_energy=NO_VAL64, temperature=NO_VAL)
 _UNKNOWN_LOAD = Load(NO_VAL, NO_VAL64)
 
@@ -110,7 +111,7 @@ def node_info(node: Node, load: Load | None, show_flags: int = 0) -> NodeInfo:
         node_hostname=node.hostname or node.name,
         node_addr=node.address or node.name,
         port=node.port,
-        next_state=NO_VAL,
+        next_state=_NEXT_STATES.get(node.reboot.next_state, NO_VAL) if node.reboot is not None else NO_VAL,
         node_state=state_word(node),
         version=(facts.version or None) if facts else None,
         cpus=node.cpus,

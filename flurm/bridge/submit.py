@@ -11,6 +11,7 @@ import re
 
 from flurm.bridge import releases, users
 from flurm.bridge.calls import Mapped, for_jobs
+from flurm.bridge.configure import text_of
 from flurm.bridge.context import Context
 from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.commands import SubmitJob
@@ -80,6 +81,8 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     bound_wait_for_switches(fields, context.config.scheduler_parameters)
     fields.setdefault("requeue", context.config.job_requeue)
     fields |= _task_count(fields)
+    if fields.get("mail_type"):
+        fields["mail_user"] = mail_address(fields.get("mail_user"), uid, context)
     if record.priority not in (NO_VAL, 0):
         fields["requested_priority"] = record.priority
     return JobSpec(
@@ -96,6 +99,13 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
         response_port=record.alloc_resp_port,
         protocol_version=context.version,
     ).with_(**fields)
+
+
+def mail_address(user: object, uid: int, context: Context) -> str:
+    """Whom mail about a job goes to: its owner if nobody is named, in the site's MailDomain if no host is."""
+    address = str(user or users.user_name(uid) or uid)
+    domain = text_of(context.config, "MailDomain")
+    return f"{address}@{domain}" if domain and "@" not in address else address
 
 
 _OVERLONG_NUMBER = re.compile(r"\d{11}")

@@ -243,6 +243,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth_type == "slurm" and self.slurm_conf is None
 
     @property
+    def primary_name(self) -> str:
+        """What the first controller that the configuration names is called among the members."""
+        return self._member_name_of(self.all_controllers[0])
+
+    @property
     def max_node_count(self) -> int:
         """Most nodes, dynamic ones included (MaxNodeCount).
 

@@ -21,10 +21,13 @@ from flurm.core import (
     machine,
     nodes,
     partitions,
+    program_ends,
+    reboots,
     submission,
+    triggers,
 )  # fmt: skip
 from flurm.core import commands as c
-from flurm.core.effects import Rejected, RuleFailed
+from flurm.core.effects import ProgramsChanged, Rejected, RuleFailed
 from flurm.core.enums import Refusal
 from flurm.core.outcome import Outcome
 from flurm.core.records import Cluster
@@ -57,6 +60,15 @@ RULES: dict[type[msgspec.Struct], Callable[[Cluster, Any], Outcome]] = {
     c.CreatePartition: partitions.create,
     c.UpdatePartition: partitions.update,
     c.DeletePartition: partitions.delete,
+    c.ProgramDone: program_ends.done,
+    c.RemindJobs: program_ends.remind_jobs,
+    c.SetTrigger: triggers.set_trigger,
+    c.ClearTriggers: triggers.clear,
+    c.ControllerEvent: triggers.controller_event,
+    c.RunTriggers: triggers.run,
+    c.RebootNodes: reboots.request,
+    c.LookAtReboots: reboots.look,
+    c.RebootTold: reboots.told,
     c.CloseQueue: submission.close_queue,
     c.OpenQueue: submission.open_queue,
     c.Configure: configuration.configure,
@@ -82,4 +94,5 @@ def apply(cluster: Cluster, command: c.AnyCommand) -> Outcome:
         failed = RuleFailed(type(command).__name__, traceback.format_exc())
         outcome = Outcome(cluster, Rejected(Refusal.INTERNAL), (failed,))
     after = answers.remember(outcome.cluster, command.request_id, outcome.reply)
-    return Outcome(after.with_(version=cluster.version + 1), outcome.reply, outcome.effects)
+    effects = outcome.effects if after.programs is cluster.programs else (*outcome.effects, ProgramsChanged())
+    return Outcome(after.with_(version=cluster.version + 1), outcome.reply, effects)

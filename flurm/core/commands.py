@@ -8,6 +8,7 @@ import msgspec
 
 from flurm.core.enums import JobState, PartitionState, Reason
 from flurm.core.records import Allocation, JobSpec, Node, NodeFacts, Partition, Settings
+from flurm.core.trigger_records import Trigger
 
 
 class Command(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True, kw_only=True):
@@ -266,6 +267,73 @@ class DeletePartition(Command, frozen=True):
     name: str
 
 
+class ProgramDone(Command, frozen=True):
+    """A program of `Cluster.programs` has ended. Reply: Done."""
+
+    id: int
+    status: int = 0
+    """As wait(2) gives it, of the last one that was run."""
+    error: str | None = None
+    """Why it could not be run, or was killed."""
+
+
+class RemindJobs(Command, frozen=True):
+    """These jobs have reached a part of their time limit that their users want to hear of. Reply: Done."""
+
+    ids: tuple[int, ...]
+
+
+class SetTrigger(Command, frozen=True):
+    """Have a program run at an event. Reply: Done or Rejected."""
+
+    user_id: int
+    trigger: Trigger
+    """Its id and its owner are given when it is applied."""
+
+
+class ClearTriggers(Command, frozen=True):
+    """Forget the triggers that all of these fit. Reply: Done or Rejected."""
+
+    user_id: int
+    id: int | None = None
+    job_id: int | None = None
+    owner: int | None = None
+
+
+class ControllerEvent(Command, frozen=True):
+    """Something that triggers may wait for has happened to a controller. Reply: Done."""
+
+    kinds: int
+    """A mask of flurm.core.trigger_records.TriggerKind."""
+
+
+class RunTriggers(Command, frozen=True):
+    """Run the programs whose event has been. Reply: Done."""
+
+
+class RebootNodes(Command, frozen=True):
+    """Reboot nodes once nothing runs on them. Reply: Done or Rejected."""
+
+    user_id: int
+    names: str
+    asap: bool = False
+    next_state: str | None = None
+    """"resume", "down", or as it was before."""
+    reason: str | None = None
+
+
+class LookAtReboots(Command, frozen=True):
+    """Have nodes reboot that are free for it, and give up those that did not come back. Reply: Done."""
+
+
+class RebootTold(Command, frozen=True):
+    """A node was told to reboot. Reply: Done."""
+
+    name: str
+    issued_s: int
+    """Which reboot it was told of."""
+
+
 class CloseQueue(Command, frozen=True):
     """Take no new jobs until OpenQueue; what waits and runs goes on. Reply: Done or Rejected."""
 
@@ -295,6 +363,8 @@ AnyCommand = (
     | ExpireJobs | PurgeJobs | Wake | RegisterNode | NodesResponded | NodesMissing | UpdateNode | CreateNodes
     | DeleteNodes | CreatePartition | UpdatePartition | DeletePartition | CloseQueue | OpenQueue | Configure
     | CreateJoinToken | UseJoinToken | RevokeJoinToken
+    | ProgramDone | RemindJobs | SetTrigger | ClearTriggers | ControllerEvent | RunTriggers
+    | RebootNodes | LookAtReboots | RebootTold
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

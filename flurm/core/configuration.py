@@ -17,6 +17,8 @@ from flurm.core.numbering import is_dynamic, members, renumbered
 from flurm.core.outcome import Outcome
 from flurm.core.records import Cluster, Job, Node, Partition
 from flurm.core.tables import put
+from flurm.core.trigger_events import note
+from flurm.core.trigger_records import TriggerKind
 
 _CONFIGURED = (
     "hostname", "address", "port", "cpus", "boards", "sockets", "cores_per_socket", "threads_per_core",
@@ -47,6 +49,7 @@ def configure(cluster: Cluster, command: Configure) -> Outcome:
     cluster = cluster.with_(
         nodes_changed_s=command.now_s, partitions_changed_s=command.now_s, jobs_changed_s=command.now_s
     )
+    cluster = note(cluster, TriggerKind.RECONFIG)
     pings = PingNodes(tuple(node.name for node in command.nodes))
     return Outcome(cluster, effects=(*effects, *failed, pings, ScheduleSoon()))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from flurm.core import arrays, dependencies, lifecycle
+from flurm.core import arrays, dependencies, lifecycle, mail
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.effects import Done, Effect, Rejected, Result, Results, ScheduleSoon, SignalJob
 from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
@@ -274,7 +274,8 @@ def _kill_one(cluster: Cluster, job: Job, command: KillJob) -> Outcome:
             return rejected(cluster, Refusal.TRANSITION_STATE_NO_UPDATE)
         if job.flags & JobFlag.COMPLETING:
             ended = job.with_(state=JobState.CANCELLED, reason=Reason.NONE, end_s=command.now_s)
-            return lifecycle.retest_dependents(put(cluster, ended), command.now_s)
+            cluster = mail.ended(put(cluster, ended), ended, command.now_s)
+            return lifecycle.retest_dependents(cluster, command.now_s)
         return lifecycle.cancel_pending(cluster, job, command.now_s)
     if cancels:
         return lifecycle.finish(cluster, job.with_(kill_requested_s=command.now_s), "cancel", command.now_s)

@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+from flurm.core import reboots, triggers
 from flurm.core.enums import JobState, Reason
 from flurm.core.lifecycle import ends_unsatisfied
+from flurm.core.mail import REMINDERS, reminders_due
 from flurm.core.records import UNLIMITED, Cluster
 
 
@@ -14,6 +16,9 @@ class Due(NamedTuple):
     past_deadline: tuple[int, ...]
     purgeable: tuple[int, ...]
     wake: bool
+    reminders: tuple[int, ...] = ()
+    triggers: bool = False
+    reboots: bool = False
 
 
 def due(cluster: Cluster, now_s: int) -> Due:
@@ -21,6 +26,7 @@ def due(cluster: Cluster, now_s: int) -> Due:
     settings = cluster.settings
     timed_out: list[int] = []
     past_deadline: list[int] = []
+    reminders: list[int] = []
     for job_id in cluster.active:
         job = cluster.jobs[job_id]
         if job.state is not JobState.RUNNING:
@@ -33,6 +39,8 @@ def due(cluster: Cluster, now_s: int) -> Due:
             timed_out.append(job_id)
         elif job.spec.deadline_s and now_s >= job.spec.deadline_s:
             past_deadline.append(job_id)
+        elif job.spec.mail_type & REMINDERS and reminders_due(job, now_s):
+            reminders.append(job_id)
     wake = False
     for job_id in cluster.timed:
         job = cluster.jobs[job_id]
@@ -44,7 +52,10 @@ def due(cluster: Cluster, now_s: int) -> Due:
             or ends_unsatisfied(cluster, job)
         ):
             wake = True
-    return Due(tuple(timed_out), tuple(past_deadline), _purgeable(cluster, now_s), wake)
+    return Due(
+        tuple(timed_out), tuple(past_deadline), _purgeable(cluster, now_s), wake, tuple(reminders),
+        triggers.due(cluster, now_s), reboots.due(cluster, now_s),
+    )  # fmt: skip
 
 
 def _purgeable(cluster: Cluster, now_s: int) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """What is to be done in the world after a command, and what its sender is told.
 
-Effects are hints to act now: everything they ask for is also in the state (`Job.launch`, `Job.completing`), so that it
-is taken up again when the one who should have acted died before acting. Receivers treat a second one as none.
+Effects are hints to act now: everything they ask for is also in the state (`Job.launch`, `Job.completing`,
+`Cluster.programs`), so that it is taken up again when the one who should have acted died before acting. Receivers treat
+a second one as none.
 """
 
 import msgspec
@@ -57,6 +58,16 @@ class PingNodes(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
 
+class RebootNode(msgspec.Struct, frozen=True):
+    """Tell a node to reboot."""
+
+    name: str
+
+
+class ProgramsChanged(msgspec.Struct, frozen=True):
+    """`Cluster.programs` is another one: run what is new in it, end what is no longer there."""
+
+
 class RuleFailed(msgspec.Struct, frozen=True):
     """A rule raised instead of answering: a bug to be reported."""
 
@@ -64,7 +75,18 @@ class RuleFailed(msgspec.Struct, frozen=True):
     traceback: str
 
 
-Effect = LaunchBatch | TerminateJob | SignalJob | NotifyJob | JobEnded | ScheduleSoon | PingNodes | RuleFailed
+Effect = (
+    LaunchBatch
+    | TerminateJob
+    | SignalJob
+    | NotifyJob
+    | JobEnded
+    | ScheduleSoon
+    | PingNodes
+    | RebootNode
+    | ProgramsChanged
+    | RuleFailed
+)
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

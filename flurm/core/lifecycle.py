@@ -5,13 +5,15 @@
     RUNNING --node lost--> NODE_FAIL               RUNNING | ended --requeue--> PENDING
 
 `TRANSITIONS` is the whole of it; any other event in a state is refused. A job that held resources passes through
-COMPLETING, a flag beside its new state, until every node has said that nothing of it is left.
+COMPLETING, a flag beside its new state, until every node has said that nothing of it is left and EpilogSlurmctld, where
+there is one, is done. One that got resources is CONFIGURING, a flag as well, while PrologSlurmctld runs
+(`flurm.core.programs`).
 """
 
 import os
 import signal
 
-from flurm.core import arrays
+from flurm.core import arrays, mail, programs
 from flurm.core.commands import ApplyPlan, BatchEnded, EpilogDone, ExpireJobs, LaunchDone, PurgeJobs, Start
 from flurm.core.effects import Effect, JobEnded, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
@@ -66,8 +68,9 @@ def apply_plan(cluster: Cluster, command: ApplyPlan) -> Outcome:
         if job.array is not None and job.array.task_id is None:
             assert start.task_id is not None
             cluster, job = arrays.split(cluster, job, start.task_id)
-        cluster = _start(cluster, job, start, command.now_s)
-        effects.append(LaunchBatch(job.id))
+        cluster, job = _start(cluster, job, start, command.now_s)
+        if job.launch == "wanted":
+            effects.append(LaunchBatch(job.id))
         changed = True
     for outlook in command.outlooks:
         waiting = cluster.jobs.get(outlook.job_id)
@@ -86,7 +89,7 @@ def apply_plan(cluster: Cluster, command: ApplyPlan) -> Outcome:
         changed = True
     if changed:
         cluster = cluster.with_(jobs_changed_s=command.now_s, nodes_changed_s=command.now_s)
-    if effects and _anybody_waits_for_a_begin(cluster):
+    if command.starts and changed and _anybody_waits_for_a_begin(cluster):
         return retest_dependents(cluster, command.now_s, (*effects, ScheduleSoon()))
     return Outcome(cluster, effects=tuple(effects))
 
@@ -107,7 +110,7 @@ def _startable(cluster: Cluster, start: Start) -> Job | None:
     return job if check_still_free(cluster, start.allocation) else None
 
 
-def _start(cluster: Cluster, job: Job, start: Start, now_s: int) -> Cluster:
+def _start(cluster: Cluster, job: Job, start: Start, now_s: int) -> tuple[Cluster, Job]:
     partition = cluster.partitions[start.partition]
     limit = time_limit_of(job, partition)
     started = job.with_(
@@ -128,8 +131,11 @@ def _start(cluster: Cluster, job: Job, start: Start, now_s: int) -> Cluster:
         exit_status=0,
         derived_exit_status=0,
         kill_requested_s=0,
+        mails_sent=0,
     )
-    return occupy(put(cluster, started), started, now_s)
+    cluster, started = programs.before_start(cluster, started, now_s)
+    cluster = occupy(put(cluster, started), started, now_s)
+    return mail.began(cluster, started, now_s), started
 
 
 def launch_done(cluster: Cluster, command: LaunchDone) -> Outcome:
@@ -197,7 +203,9 @@ def finish(
         launch=None,
         completing=mask,
     )
+    cluster, ended = programs.after_end(cluster, ended, now_s)
     cluster = mark_completing(put(cluster, ended), ended)
+    cluster = mail.ended(cluster, ended, now_s)
     cluster = cluster.with_(jobs_changed_s=now_s, nodes_changed_s=now_s)
     effects = (TerminateJob(ended.id, tuple(cluster.names_in(mask))), JobEnded(ended.id, ended.state.name))
     return retest_dependents(cluster, now_s, effects)
@@ -211,7 +219,9 @@ def requeue(
     mask = job.allocation.node_mask
     again = _waiting_again(cluster, job, now_s, reason=reason, hold=hold, delay=delay)
     again = again.with_(flags=again.flags | JobFlag.COMPLETING, completing=mask)
+    cluster, again = programs.after_end(cluster, again, now_s)
     cluster = mark_completing(put(cluster, again), again)
+    cluster = mail.requeued(cluster, job, now_s)
     cluster = cluster.with_(jobs_changed_s=now_s, nodes_changed_s=now_s)
     return Outcome(cluster, effects=(TerminateJob(job.id, tuple(cluster.names_in(mask))), ScheduleSoon()))
 
@@ -220,6 +230,7 @@ def requeue_ended(cluster: Cluster, job: Job, now_s: int, *, hold: bool) -> Outc
     """Put a job that has ended back in the queue."""
     again = _waiting_again(cluster, job, now_s, reason=Reason.NONE, hold=hold, delay=True)
     again = again.with_(allocation=None)
+    cluster = mail.requeued(cluster, job, now_s)
     cluster = put(cluster, waiting_reason(cluster, again, now_s)).with_(jobs_changed_s=now_s)
     return Outcome(cluster, effects=(ScheduleSoon(),))
 
@@ -264,16 +275,24 @@ def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
         cluster = _drain(cluster, node.name, "Epilog error", command.now_s)
         node = cluster.nodes[node.name]
     cluster = vacate(cluster, job, node, command.now_s)
-    completing = job.completing & ~(1 << node.index)
-    job = job.with_(completing=completing)
-    if not completing:
-        job = job.with_(flags=job.flags & ~JobFlag.COMPLETING)
-        if job.state is JobState.PENDING:
-            job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), command.now_s)
+    job = settled(cluster, job.with_(completing=job.completing & ~(1 << node.index)), command.now_s)
     cluster = put(cluster, job).with_(jobs_changed_s=command.now_s, nodes_changed_s=command.now_s)
-    if completing:
-        return Outcome(cluster, effects=(ScheduleSoon(),))
-    return retest_dependents(cluster, command.now_s, (ScheduleSoon(),))
+    if job.flags & JobFlag.COMPLETING:
+        return Outcome(cluster, effects=FREED)
+    return retest_dependents(cluster, command.now_s, FREED)
+
+
+FREED: tuple[Effect, ...] = (ScheduleSoon(),)
+
+
+def settled(cluster: Cluster, job: Job, now_s: int) -> Job:
+    """The job, no longer COMPLETING where neither a node nor EpilogSlurmctld keeps it so."""
+    if job.completing or job.epilog_run:
+        return job
+    job = job.with_(flags=job.flags & ~JobFlag.COMPLETING)
+    if job.state is JobState.PENDING:
+        job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), now_s)
+    return job
 
 
 def cancel_pending(cluster: Cluster, job: Job, now_s: int, *, event: str = "cancel") -> Outcome:
@@ -281,6 +300,7 @@ def cancel_pending(cluster: Cluster, job: Job, now_s: int, *, event: str = "canc
     state = next_state(job.state, event)
     ended = job.with_(state=state, start_s=now_s, end_s=now_s, dependencies=(), planned_nodes=0)
     cluster = put(cluster, ended).with_(jobs_changed_s=now_s)
+    cluster = mail.ended(cluster, ended, now_s)
     return retest_dependents(cluster, now_s, (JobEnded(job.id, state.name), ScheduleSoon()))
 
 
@@ -296,14 +316,17 @@ def retest_dependents(cluster: Cluster, now_s: int, effects: tuple[Effect, ...] 
         again = False
         for job_id in cluster.dependent:
             job = cluster.jobs[job_id]
-            tested = waiting_reason(cluster, job, now_s)
-            if ends_unsatisfied(cluster, tested):
+            cluster, tested = mail.invalid_dependency(cluster, waiting_reason(cluster, job, now_s), now_s)
+            over = ends_unsatisfied(cluster, tested)
+            if over:
                 tested = tested.with_(state=JobState.CANCELLED, start_s=now_s, end_s=now_s)
                 cluster = cluster.with_(jobs_changed_s=now_s)
                 ended.append(JobEnded(job_id, tested.state.name))
                 again = True
             if tested != job:
                 cluster = put(cluster, tested)
+            if over:
+                cluster = mail.ended(cluster, tested, now_s)
     return Outcome(cluster, effects=(*effects, *ended))
 
 
@@ -329,6 +352,8 @@ def expire(cluster: Cluster, command: ExpireJobs) -> Outcome:
             outcome = cancel_pending(cluster, job, command.now_s, event=event)
         else:
             reason = Reason.DEADLINE if event == "deadline" else Reason.TIME_LIMIT
+            if event == "time out":
+                cluster = mail.timed_out(cluster, job, command.now_s)
             outcome = finish(cluster, job, event, command.now_s, reason=reason)
         cluster = outcome.cluster
         effects.extend(outcome.effects)

@@ -1,15 +1,16 @@
 """The rules of nodes: registration, silence, draining, and what happens to the jobs on a node that is lost."""
 
-from flurm.core import dynamic_nodes, lifecycle
+from flurm.core import dynamic_nodes, lifecycle, reboots
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
-from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
+from flurm.core.enums import JobFlag, NodeFlag, NodeState, Reason, Refusal
 from flurm.core.names import BadNodeList, expand
 from flurm.core.numbering import with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Job, Node
-from flurm.core.submission import waiting_reason
 from flurm.core.tables import put, put_node, vacate
+from flurm.core.trigger_events import note
+from flurm.core.trigger_records import TriggerKind
 
 NOT_RESPONDING = "Not responding"
 _LOST_REASONS = (NOT_RESPONDING, "Node unexpectedly rebooted")
@@ -34,6 +35,10 @@ def register(cluster: Cluster, command: RegisterNode) -> Outcome:
             flags=node.flags | NodeFlag.DRAIN | NodeFlag.INVALID_REG,
             reason=fault, reason_s=command.now_s, reason_uid=cluster.settings.slurm_user_id,
         )  # fmt: skip
+    elif reboots.is_away(node, command.facts.boot_s):
+        pass  # it has not gone down yet
+    elif node.flags & NodeFlag.REBOOT_ISSUED:
+        node = reboots.come_back(node, command.now_s)
     elif node.state is not NodeState.DOWN or set(command.jobs) <= set(node.jobs):
         node = _revived(cluster, node)
     if command.drain_reason is not None:
@@ -85,6 +90,8 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
             effects.append(TerminateJob(job_id, (node.name,)))
         elif job.launch == "wanted" and job.batch_host == node.name:
             effects.append(LaunchBatch(job_id))
+        elif job.launch == "prolog":
+            continue
         elif job_id not in known and _was_launched_by_then(job, node, command):
             outcome = _lose(cluster, job, node, command.now_s)
             cluster = outcome.cluster
@@ -163,14 +170,9 @@ def set_down(
 def _give_up(cluster: Cluster, job: Job, node: Node, now_s: int) -> Outcome:
     """Have the job wait no longer for a dead node to be clean of it; the node does, before it is used again."""
     cluster = vacate(cluster, job, node.with_(lost=(*node.lost, job.id)), now_s)
-    completing = job.completing & ~(1 << node.index)
-    job = job.with_(completing=completing)
-    if not completing:
-        job = job.with_(flags=job.flags & ~JobFlag.COMPLETING)
-        if job.state is JobState.PENDING:
-            job = waiting_reason(cluster, job.with_(allocation=None, node_names=()), now_s)
+    job = lifecycle.settled(cluster, job.with_(completing=job.completing & ~(1 << node.index)), now_s)
     cluster = put(cluster, job)
-    return Outcome(cluster) if completing else lifecycle.retest_dependents(cluster, now_s)
+    return Outcome(cluster) if job.flags & JobFlag.COMPLETING else lifecycle.retest_dependents(cluster, now_s)
 
 
 def update(cluster: Cluster, command: UpdateNode) -> Outcome:
@@ -199,6 +201,8 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
             effects.extend(more)
     if command.changes:
         cluster = with_members(cluster, command.now_s)
+    if command.state is not None:
+        cluster = note(cluster, TriggerKind.RECONFIG)
     return Outcome(cluster.with_(nodes_changed_s=command.now_s), effects=(*effects, ScheduleSoon()))
 
 
@@ -214,14 +218,19 @@ def _set_state(cluster: Cluster, node: Node, command: UpdateNode) -> tuple[Clust
             node = node.with_(flags=node.flags & ~NodeFlag.DRAIN)
         case "fail":
             node = node.with_(flags=node.flags | NodeFlag.FAIL)
+        case "cancel_reboot":
+            cancelled = reboots.cancel(node)
+            if cancelled is None:
+                return Refusal.INVALID_NODE_STATE
+            node = cancelled
         case "resume" | "idle":
             if node.state is NodeState.IDLE and not node.flags & (NodeFlag.DRAIN | NodeFlag.FAIL):
                 return Refusal.INVALID_NODE_STATE
-            node = _resumed(node)
+            node = _resumed(reboots.dropped(node))
         case "no_respond":
             node = node.with_(flags=node.flags | NodeFlag.NO_RESPOND)
         case "down":
-            return set_down(cluster, node, None, command.user_id, command.now_s)
+            return set_down(cluster, reboots.dropped(node), None, command.user_id, command.now_s)
         case _:
             return Refusal.INVALID_NODE_STATE
     if command.state in ("undrain", "resume", "idle") and command.reason is None:

@@ -30,7 +30,8 @@ def renumbered(cluster: Cluster, names: list[str]) -> Cluster:
             changes["allocation"] = job.allocation.with_(shares=tuple(sorted(shares, key=lambda s: s.node)))
         jobs = jobs.set(job_id, job.with_(**changes))
     kept = Map({name: node.with_(index=new_index[name]) for name, node in cluster.nodes.items() if name in new_index})
-    return cluster.with_(jobs=jobs, nodes=kept, node_order=order)
+    rebooting = Map({name: value for name, value in cluster.rebooting.items() if name in new_index})
+    return cluster.with_(jobs=jobs, nodes=kept, node_order=order, rebooting=rebooting)
 
 
 def with_members(cluster: Cluster, now_s: int) -> Cluster:

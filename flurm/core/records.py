@@ -6,33 +6,18 @@ are in minutes, `None` means "not given". Node sets and core sets are integers u
 the node with index i, bit i of a core mask is core i of that node.
 """
 
-from typing import TypeVar
-
-import msgspec
 from immutables import Map
 
 from flurm.core.effects import Reply
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, PartitionState, Reason
+from flurm.core.record import Record
+from flurm.core.trigger_records import Trigger, TriggerEvents
 
 UNLIMITED = 0xFFFFFFFF
 """A time limit or count without end."""
 
 HIGHEST_PRIORITY = 0xFFFF0000 - 1
 """Priority of the first job under priority/basic; each later one gets one less."""
-
-R = TypeVar("R", bound="Record")
-
-
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of all records: compared by value, changed by `with_`.
-
-    They refer to nothing that refers back, so the cycle collector need not look at them: where there are a hundred
-    thousand jobs, it would hold everything up for longer than a heartbeat.
-    """
-
-    def with_(self: R, **changes: object) -> R:
-        """Return a copy with some fields changed."""
-        return msgspec.structs.replace(self, **changes)
 
 
 class JobSpec(Record, frozen=True):
@@ -254,7 +239,8 @@ class Job(Record, frozen=True):
     node_names: tuple[str, ...] = ()
     """Names of the allocation's nodes, kept when the job has ended."""
     launch: str | None = None
-    """None, "wanted" (to be sent to the batch host) or "sent" (the node has accepted it)."""
+    """None, "prolog" (once PrologSlurmctld is done), "wanted" (to be sent to the batch host) or "sent" (the node has
+    accepted it)."""
     completing: int = 0
     """Nodes that have not yet said that nothing of the job is left, as a mask."""
     kill_requested_s: int = 0
@@ -263,6 +249,12 @@ class Job(Record, frozen=True):
     derived_exit_status: int = 0
     restarts: int = 0
     requeue_held: bool = False
+    prolog_run: int = 0
+    """The PrologSlurmctld that it waits for, by its number in `Cluster.programs`."""
+    epilog_run: int = 0
+    """The EpilogSlurmctld that keeps it COMPLETING."""
+    mails_sent: int = 0
+    """Of those mails that are sent once in a run, which were, as --mail-type numbers."""
 
     @property
     def is_pending(self) -> bool:
@@ -273,6 +265,26 @@ class Job(Record, frozen=True):
     def batch_host(self) -> str | None:
         """Name of the node that runs the batch script."""
         return self.node_names[0] if self.node_names else None
+
+
+class ProgramRun(Record, frozen=True):
+    """A program to be run (flurm.core.programs): which, for whom, and what it is told."""
+
+    id: int
+    kind: str
+    """prolog, epilog, mail, trigger or reboot."""
+    programs: tuple[str, ...]
+    """Run one after the other until one fails; that of a trigger is a command line, the others are paths."""
+    decided_s: int = 0
+    job: Job | None = None
+    """The job as it was when the program was decided on: its environment comes from it."""
+    arguments: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment beside the job's own."""
+    user_id: int | None = None
+    """Who runs it; None: SlurmUser."""
+    limit_s: int = 0
+    """It is killed after so long; 0: never."""
 
 
 class NodeFacts(Record, frozen=True):
@@ -291,6 +303,19 @@ class NodeFacts(Record, frozen=True):
     tmp_disk_mib: int = 0
     boot_s: int = 0
     daemon_start_s: int = 0
+
+
+class Reboot(Record, frozen=True):
+    """A reboot that an administrator asked for (scontrol(1), reboot)."""
+
+    asap: bool = False
+    """The node was drained for it."""
+    next_state: str | None = None
+    """"resume", "down", or as it was before."""
+    issued_s: int = 0
+    """When the node was told; 0: it still has jobs."""
+    told: bool = False
+    """Whether the node has heard of it."""
 
 
 class Node(Record, frozen=True):
@@ -333,6 +358,8 @@ class Node(Record, frozen=True):
     lost: tuple[int, ...] = ()
     """Jobs that were taken from it when it was set down. A launch of one may still be on its way there, so nothing
     starts on the node until it has said of each that it is gone, and will take no older launch of it."""
+    reboot: Reboot | None = None
+    """What is to become of it when it has been rebooted; None: it is not to be."""
 
     @property
     def cores(self) -> int:
@@ -448,6 +475,18 @@ class Settings(Record, frozen=True):
     """What there is, as slurm.conf has it; see flurm.core.licenses."""
     switches: tuple[Switch, ...] = ()
     """In the order of topology.conf; none: all nodes are equally far from each other."""
+    prolog_slurmctld: tuple[str, ...] = ()
+    epilog_slurmctld: tuple[str, ...] = ()
+    prolog_limit_s: int = 0
+    """PrologSlurmctld is killed after so long; 0: never."""
+    epilog_limit_s: int = 0
+    mail_program: str | None = None
+    resume_timeout_s: int = 60
+    """A node that was told to reboot must be back after so long."""
+    reboot_program: str | None = None
+    """Where reboots are the controller's task (SlurmctldParameters=reboot_from_controller): what it runs for them."""
+    user_triggers: bool = False
+    """Whether users may set triggers (SlurmctldParameters=allow_user_triggers)."""
 
 
 class JoinToken(Record, frozen=True):
@@ -504,6 +543,15 @@ class Cluster(Record, frozen=True):
     answers_given: int = 0
     join_tokens: Map[str, JoinToken] = Map()
     """By id; those that have expired go when the next one is made."""
+    programs: Map[int, ProgramRun] = Map()
+    """Programs that the leader is to run, or runs (flurm.core.programs)."""
+    next_program: int = 1
+    triggers: Map[int, Trigger] = Map()
+    next_trigger: int = 1
+    trigger_events: TriggerEvents | None = None
+    """What has happened since triggers were looked at last; only where there are any."""
+    rebooting: Map[str, int] = Map()
+    """Nodes with a reboot before them or under way."""
     machine_version: int = 1
     """Which of the versions in `flurm.core.machine` says how commands are applied."""
 

@@ -18,8 +18,9 @@ from immutables import Map
 
 from flurm.core import machine
 from flurm.core.effects import Reply
-from flurm.core.records import Cluster, Job, JoinToken, Node, Partition, Settings
+from flurm.core.records import Cluster, Job, JoinToken, Node, Partition, ProgramRun, Settings
 from flurm.core.tables import put_all
+from flurm.core.trigger_records import Trigger, TriggerEvents
 
 MAGIC = b"FLURM-2\n"
 JOBS_IN_A_PART = 500
@@ -43,6 +44,11 @@ class _Frame(msgspec.Struct, omit_defaults=True):
     configured_s: int = 0
     machine_version: int = 1
     join_tokens: list[JoinToken] = []
+    programs: list[ProgramRun] = []
+    next_program: int = 1
+    triggers: list[Trigger] = []
+    next_trigger: int = 1
+    trigger_events: tuple[int, list[tuple[str, int]], int] | None = None
     jobs: list[Job] = []
     """Only in snapshots of the first format, which was one frame and nothing else."""
 
@@ -84,11 +90,24 @@ def parts(cluster: Cluster) -> Iterator[bytes]:
             configured_s=cluster.configured_s,
             machine_version=cluster.machine_version,
             join_tokens=[cluster.join_tokens[each] for each in sorted(cluster.join_tokens)],
+            programs=[cluster.programs[number] for number in sorted(cluster.programs)],
+            next_program=cluster.next_program,
+            triggers=[cluster.triggers[number] for number in sorted(cluster.triggers)],
+            next_trigger=cluster.next_trigger,
+            trigger_events=_flat(cluster.trigger_events),
         )
     )
     ids = sorted(cluster.jobs)
     for first in range(0, len(ids), JOBS_IN_A_PART):
         yield _part([cluster.jobs[job_id] for job_id in ids[first : first + JOBS_IN_A_PART]])
+
+
+def _flat(events: TriggerEvents | None) -> tuple[int, list[tuple[str, int]], int] | None:
+    return None if events is None else (events.since_s, sorted(events.nodes.items()), events.other)
+
+
+def _events(flat: tuple[int, list[tuple[str, int]], int] | None) -> TriggerEvents | None:
+    return None if flat is None else TriggerEvents(flat[0], Map(dict(flat[1])), flat[2])
 
 
 def _part(value: object) -> bytes:
@@ -154,4 +173,10 @@ def _with_jobs(cluster: Cluster, jobs: Iterator[list[Job]], frame: _Frame) -> Cl
         answers_given=frame.answers_given,
         machine_version=frame.machine_version,
         join_tokens=Map({each.id: each for each in frame.join_tokens}),
+        programs=Map({run.id: run for run in frame.programs}),
+        next_program=frame.next_program,
+        triggers=Map({trigger.id: trigger for trigger in frame.triggers}),
+        next_trigger=frame.next_trigger,
+        trigger_events=_events(frame.trigger_events),
+        rebooting=Map({node.name: 1 for node in frame.nodes if node.reboot is not None}),
     )

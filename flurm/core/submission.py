@@ -3,7 +3,7 @@
 What can never run is refused; what merely cannot run now is accepted and waits, as slurmctld does.
 """
 
-from flurm.core import arrays, dependencies, placement
+from flurm.core import arrays, dependencies, mail, placement
 from flurm.core.commands import CloseQueue, OpenQueue, SubmitJob
 from flurm.core.effects import Rejected, ScheduleSoon, Submitted
 from flurm.core.enums import JobState, PartitionState, Reason, Refusal
@@ -38,7 +38,7 @@ def submit(cluster: Cluster, command: SubmitJob) -> Outcome:
         request = arrays.parse(command.array, cluster.settings.max_array_size)
         assert request is not None
         job = job.with_(array=arrays.new_array(job_id, request))
-    job = waiting_reason(cluster, job, command.now_s)
+    cluster, job = mail.invalid_dependency(cluster, waiting_reason(cluster, job, command.now_s), command.now_s)
     cluster = put(cluster, job).with_(jobs_changed_s=command.now_s)
     may_start = job.priority > 0 and not job.dependencies and job.spec.begin_s <= command.now_s
     return Outcome(cluster, Submitted(job_id), (ScheduleSoon(),) if may_start else ())

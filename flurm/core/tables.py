@@ -5,12 +5,15 @@
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from immutables import Map
 
 from flurm.core.enums import JobFlag, JobState, NodeFlag, Reason
 from flurm.core.records import Cluster, Job, Node
+from flurm.core.trigger_events import note_node
 
+K = TypeVar("K", int, str)
 INDEXES = ("pending", "active", "ended", "timed", "dependent")
 
 
@@ -85,7 +88,7 @@ def _places(job: Job) -> tuple[int | None, ...]:
     )
 
 
-def _member(index: "Map[int, int]", key: int, value: int | None) -> "Map[int, int]":
+def _member(index: "Map[K, int]", key: K, value: int | None) -> "Map[K, int]":
     if value is not None:
         return index if index.get(key) == value else index.set(key, value)
     return index.delete(key) if key in index else index
@@ -103,7 +106,12 @@ def give_id(cluster: Cluster) -> tuple[Cluster, int]:
 
 def put_node(cluster: Cluster, node: Node) -> Cluster:
     """Store a node under its name."""
-    return cluster.with_(nodes=cluster.nodes.set(node.name, node))
+    before = cluster.nodes.get(node.name)
+    if before is not None and cluster.triggers:
+        cluster = note_node(cluster, before, node)
+    awaits = 1 if node.reboot is not None else None
+    rebooting = _member(cluster.rebooting, node.name, awaits)
+    return cluster.with_(nodes=cluster.nodes.set(node.name, node), rebooting=rebooting)
 
 
 def occupy(cluster: Cluster, job: Job, now_s: int) -> Cluster:

@@ -229,7 +229,7 @@ def test_every_order_to_a_node_has_its_word(number, order):
 
 
 def test_an_unknown_order_to_a_node_is_refused():
-    record = wire.NodeUpdate(node_names="n1", node_state=0x20000)
+    record = wire.NodeUpdate(node_names="n1", node_state=0x40000)
     assert mapped("REQUEST_UPDATE_NODE", record, ROOT) == Rejected(Refusal.INVALID_NODE_STATE)
 
 

@@ -72,12 +72,12 @@ BLOCKS = (
     Block(State.DIFFERS, "no program is run at that moment yet", {
         "prolog flags": "PrologFlags",
         "text": """
-            Epilog EpilogSlurmctld EpilogTimeout HealthCheckNodeState HealthCheckProgram HealthCheckTimeout
-            MailDomain MailProg PrEpParameters PrEpPlugins Prolog PrologSlurmctld PrologTimeout
-            RebootProgram ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg TaskEpilog
+            Epilog HealthCheckNodeState HealthCheckProgram HealthCheckTimeout
+            PrEpParameters PrEpPlugins Prolog
+            ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg TaskEpilog
             TaskProlog UnkillableStepProgram
             """,
-        "u16": "HealthCheckInterval PrologEpilogTimeout",
+        "u16": "HealthCheckInterval",
     }),
     Block(State.DIFFERS, "queue order knows the job's own factors, not usage", {
         "minutes": "PriorityCalcPeriod PriorityDecayHalfLife PriorityMaxAge",
@@ -117,7 +117,7 @@ BLOCKS = (
             ResumeFailProgram ResumeProgram SuspendExcNodes SuspendExcParts SuspendExcStates SuspendProgram
             SuspendTime
             """,
-        "u16": "ResumeRate ResumeTimeout SuspendRate SuspendTimeout",
+        "u16": "ResumeRate SuspendRate SuspendTimeout",
     }),
     Block(State.DIFFERS, "jobs share nodes as under select/cons_tres", {
         "text": "SelectType",
@@ -154,7 +154,12 @@ BLOCKS = (
             """,
         "u16": "EioTimeout",
     }),
-    Block(State.ACTS, "of `SlurmctldParameters` on `enable_configless` alone", {"text": "SlurmctldParameters"}),
+    Block(State.ACTS, "of `SlurmctldParameters` on `allow_user_triggers`, `enable_configless` and "
+          "`reboot_from_controller` alone", {"text": "SlurmctldParameters"}),
+    Block(State.ACTS, "see operations.md, programs around jobs", {
+        "text": "EpilogSlurmctld EpilogTimeout MailDomain MailProg PrologSlurmctld PrologTimeout RebootProgram",
+        "u16": "PrologEpilogTimeout ResumeTimeout",
+    }),
     Block(State.ACCEPTED, "FLURM has the like built in", {
         "text": """
             CertgenParameters CertgenType CertmgrParameters CertmgrType CommunicationParameters HashPlugin

@@ -30,6 +30,7 @@ from flurm.raft.events import Received
 from flurm.raft.records import Configuration
 from flurm.simulation.tree.disk import Disk, SimStore
 from flurm.simulation.tree.network import Exchange, Network, SimPeers
+from flurm.simulation.tree.programs import SimKeeper
 from flurm.storage.errors import StorageError
 from protocol.auth import Identity
 from protocol.frame import Frame
@@ -195,6 +196,7 @@ class Controller:
             "seed": self.world.plan.seed * 1000 + self.boots,
             "clock": self._time(),
             "agents": lambda env: SimAgents(self),
+            "keeper": lambda number, tell: SimKeeper(self, number, tell),
             "call_node": self._call_node,
             "machine_versions": lambda: self.machine_versions,
         }

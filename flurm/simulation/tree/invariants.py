@@ -122,6 +122,10 @@ class Watch:
 
     def job_started(self, node: Any, key: tuple[int, int]) -> None:
         """A node has started a job."""
+        cluster = self.states.get(self.highest)
+        job = cluster.jobs.get(key[0]) if cluster is not None else None
+        if job is not None and job.restarts == key[1] and job.launch == "prolog":
+            self.violated(f"job {key[0]} started on {node.name} before its prolog was done")
         if key in self.starts:
             self.violated(f"job {key[0]} (restart {key[1]}) started on {node.name}, before on {self.starts[key]}")
         self.starts[key] = node.name
@@ -183,6 +187,8 @@ class Watch:
         for job_id, name in self.acknowledged.items():
             if job_id in cluster.jobs and cluster.jobs[job_id].spec.name != name:
                 self.violated(f"job {job_id} was {name} and is {cluster.jobs[job_id].spec.name}")
+        if cluster.programs:
+            self.violated(f"programs do not end: {sorted(cluster.programs)[:5]}")
         stuck = [j for j in cluster.jobs.values() if not _is_over(j)]
         if stuck:
             shown = [(j.id, j.state.name, str(j.reason), j.launch, j.completing, j.restarts) for j in stuck[:3]]
@@ -191,4 +197,6 @@ class Watch:
 
 
 def _is_over(job: Any) -> bool:
-    return (job.state.is_finished and not job.completing) or (job.is_pending and job.priority == 0)
+    return (job.state.is_finished and not job.completing and not job.epilog_run) or (
+        job.is_pending and job.priority == 0
+    )

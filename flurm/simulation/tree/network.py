@@ -146,5 +146,9 @@ class SimPeers:
         error = PeerGone if exchange.ended else PeerTimeout
         raise error(f"no answer from {to}", sent=exchange.reached)
 
+    def status(self) -> dict[str, Any]:
+        """Nothing is known of the others: no trigger waits for them here."""
+        return {}
+
     def set_members(self, members: dict[str, str]) -> None:
         """Everybody is known here."""

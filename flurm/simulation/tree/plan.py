@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     controllers: int = 3
     seconds: float = 300.0
     faults: tuple[Fault, ...] = ()
+    programs: bool = False
+    """Whether the site has programs that the controller runs around jobs."""
 
     def encode(self) -> str:
         """As JSON."""
@@ -80,7 +82,8 @@ def make(seed: int, controllers: int = 3, seconds: float = 300.0, kinds: Sequenc
                 steps=chance.randrange(60) if chance.random() < 0.7 else 0,
             )
         )
-    return Plan(seed, controllers, seconds, tuple(faults))
+    programs = random.Random(f"programs/{seed}").random() < 0.5
+    return Plan(seed, controllers, seconds, tuple(faults), programs)
 
 
 def shrunk(plan: Plan, fails: Callable[[Plan], bool], tries: int = 200) -> Plan:

@@ -30,6 +30,7 @@ from flurm.simulation.tree.invariants import Watch
 from flurm.simulation.tree.network import Network
 from flurm.simulation.tree.nodes import SimNode
 from flurm.simulation.tree.plan import Fault, Plan
+from flurm.simulation.tree.programs import PROGRAMS
 from flurm.simulation.tree.recording import Recorder
 
 NODES = 4
@@ -135,7 +136,8 @@ class World:
         names = [f"c{number}" for number in range(1, plan.controllers + 1)]
         self.controllers: dict[str, Controller] = {}
         for name in names:
-            self.controllers[name] = Controller(_config(name, names, plan.seed), self.network, directory / name, self)
+            config = _config(name, names, plan.seed, programs=plan.programs and recorder is None)
+            self.controllers[name] = Controller(config, self.network, directory / name, self)
         self.nodes = {f"n{number}": SimNode(f"n{number}", CPUS, self) for number in range(1, NODES + 1)}
         self.clients = [Client(f"u{number}", self) for number in range(1, CLIENTS + 1)]
 
@@ -406,10 +408,11 @@ def _ask(system: Any, request: Any) -> None:
         pass
 
 
-def _config(name: str, names: list[str], seed: int) -> Config:
+def _config(name: str, names: list[str], seed: int, *, programs: bool = False) -> Config:
     """The configuration of one controller: what differs from the defaults is so that much happens in little time.
 
-    Every other seed has leases.
+    Every other seed has leases. What `programs` around jobs do is no part of the specs that recorded runs are held
+    against.
     """
     host = f"10.0.0.{names.index(name) + 1}"
     nodes = tuple(f"n{number}" for number in range(1, NODES + 1))
@@ -434,4 +437,5 @@ def _config(name: str, names: list[str], seed: int) -> Config:
             for each in nodes
         ),
         partitions=(PartitionConfig(name="debug", nodes=nodes, all_nodes=True, default=True),),
+        slurm=dict(PROGRAMS) if programs else {},
     )
