@@ -39,12 +39,14 @@ log = structlog.get_logger(__name__)
 class Kind(enum.Enum):
     """What a task is about."""
 
+    PROLOG = "prolog"
     LAUNCH = "launch"
     TERMINATE = "terminate"
     SIGNAL = "signal"
     PING = "ping"
     REGISTER = "register"
     RECONFIGURE = "reconfigure"
+    HEALTH = "health"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -70,12 +72,15 @@ class Sent(msgspec.Struct, frozen=True):
     duration_us: int = 0
 
 
-def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
-    """The tasks of an effect, one for each node that it concerns."""
+def tasks_of(effect: Effect, cluster: Cluster, *, prologs: bool = False) -> list[Task]:
+    """The tasks of an effect, one for each node that it concerns; `prologs`: a launch begins with one on each node."""
     match effect:
         case LaunchBatch(job_id):
             job = cluster.jobs.get(job_id)
-            return [Task(Kind.LAUNCH, job.batch_host, job_id, job.restarts)] if job and job.batch_host else []
+            if job is None or not job.batch_host:
+                return []
+            before = [Task(Kind.PROLOG, name, job_id, job.restarts) for name in job.node_names] if prologs else []
+            return [*before, Task(Kind.LAUNCH, job.batch_host, job_id, job.restarts)]
         case TerminateJob(job_id, nodes):
             job = cluster.jobs.get(job_id)
             restarts = job.restarts if job else 0
@@ -94,6 +99,8 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
         return False
     job = cluster.jobs.get(task.job_id)
     match task.kind:
+        case Kind.PROLOG:
+            return job is not None and job.state is JobState.RUNNING and job.restarts == task.restarts
         case Kind.LAUNCH:
             return job is not None and job.state is JobState.RUNNING and job.launch == "wanted"
         case Kind.TERMINATE:
@@ -162,6 +169,16 @@ def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any], version: 
         address, msg_type, record, version=version or _version(node), signer=env["signer"],
         timeout_s=config.message_timeout,
     )  # fmt: skip
+
+
+def _prolog(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Have a job's prolog run. The daemon's launch waits for it; it runs once however often it is asked for."""
+    version = _version(node)
+    record = launch.prolog_launch(
+        cluster.jobs[task.job_id], cluster, version=version, signer=env["launch_signer"], now_s=_now_s(env)
+    )
+    _call(node, MessageType.REQUEST_LAUNCH_PROLOG, record, env)
+    return Sent(task, attempt, reached=True, done=True)
 
 
 def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
@@ -241,6 +258,15 @@ def _reconfigure(task: Task, attempt: int, cluster: Cluster, node: Node, env: di
     return Sent(task, attempt, reached=True, done=True)
 
 
+def _health(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Have a node checked; one that is away has its turn again later."""
+    try:
+        _call(node, MessageType.REQUEST_HEALTH_CHECK, None, env)
+    except rpc.Unreachable as error:
+        return Sent(task, attempt, reached=False, done=True, error=str(error))
+    return Sent(task, attempt, reached=True, done=True)
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 
@@ -257,10 +283,12 @@ def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
 
 
 _DO = {
+    Kind.PROLOG: _prolog,
     Kind.LAUNCH: _launch,
     Kind.TERMINATE: _terminate,
     Kind.SIGNAL: _signal,
     Kind.PING: _ping,
     Kind.REGISTER: _register,
     Kind.RECONFIGURE: _reconfigure,
+    Kind.HEALTH: _health,
 }

@@ -25,6 +25,7 @@ ESLURMD_IO_ERROR = 4021
 """Wait status that Slurm reports where a job's input or output could not be opened (seen as exit code 0:53)."""
 
 ESLURMD_FORK_FAILED = 4019
+ESLURMD_PROLOG_FAILED = 4022
 ESLURMD_UID_NOT_FOUND = 4005
 
 
@@ -170,6 +171,13 @@ class StepFailedToStart(msgspec.Struct, frozen=True):
 
 
 Event = StepStarted | StepEnded | StepFailedToStart
+
+
+class WaitingStep(msgspec.Struct, frozen=True):
+    """A step that was found in the spool, whose prolog was not seen to end; `prolog` is that one's environment."""
+
+    key: StepKey
+    prolog: dict[str, str]
 
 
 class RunningStep(msgspec.Struct, frozen=True):
