@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from actors.node_daemon import messages as m
 from flurm.node.spec import StepEnded, Usage
-from protocol.constants import NO_VAL, JobStateFlag, MessageType
+from protocol.constants import NO_VAL, JobStateFlag, MessageType, NodeStateFlag
 from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import StepId
 from protocol.messages.job_control import KillStep, RequeueJob
 from protocol.messages.launch import BatchComplete, EpilogComplete, PrologComplete
+from protocol.messages.nodes import NodeUpdate
 from protocol.messages.steps import JobAccounting
 
 _BATCH_STEP = 0xFFFFFFFB
@@ -49,6 +50,12 @@ def launch_failed(job_id: int, restart_count: int, *, holds: bool, done: object 
     return m.Report(
         job_id, f"requeue {restart_count}", MessageType.REQUEST_JOB_REQUEUE, requeue, done, otherwise=otherwise
     )
+
+
+def kill_failed(job_id: int, node_name: str) -> m.Report:
+    """REQUEST_UPDATE_NODE: processes of a job cannot be killed, so that this node shall get no further jobs."""
+    record = NodeUpdate(node_names=node_name, node_state=int(NodeStateFlag.DRAIN), reason="Kill task failed")
+    return m.Report(job_id, "drain", MessageType.REQUEST_UPDATE_NODE, record)
 
 
 def epilog_complete(job_id: int, node_name: str, return_code: int = 0) -> m.Report:

@@ -300,6 +300,8 @@ class Steps(GenServer):
         ended = job.unacknowledged[event.key] = m.Ended(event, job.uid)
         log.info("job ended", job=event.key.job_id, wait_status=event.wait_status, slurm_rc=event.slurm_rc)
         self._report_end(ended, state)
+        if isinstance(event, StepEnded) and event.unkillable:
+            self.cast(m.REPORTER, reports.kill_failed(event.key.job_id, state.settings.node_name))
         self._conclude(event.key.job_id, state)
 
     def _report_end(self, ended: m.Ended, state: State) -> None:

@@ -380,7 +380,8 @@ class Launcher:
             started_s=status["started_s"],
             ended_s=status["ended_s"],
         )
-        return StepEnded(key, status["wait_status"], usage, status["slurm_rc"])
+        unkillable = status.get("unkillable", False)
+        return StepEnded(key, status["wait_status"], usage, status["slurm_rc"], unkillable=unkillable)
 
 
 def _connect(directory: Path) -> socket.socket | None:

@@ -150,7 +150,8 @@ class StepEnded(msgspec.Struct, frozen=True):
     """The script has ended and nothing of the step is left.
 
     `wait_status` is as waitpid gives it and as REQUEST_COMPLETE_BATCH_SCRIPT carries it in job_rc; `slurm_rc` is 0
-    or an error of the node itself; `lost` says that the step's manager died before it could learn the real status.
+    or an error of the node itself; `lost` says that the step's manager died before it could learn the real status;
+    `unkillable` that processes of it are left which could not be killed in time.
     """
 
     key: StepKey
@@ -158,6 +159,7 @@ class StepEnded(msgspec.Struct, frozen=True):
     usage: Usage
     slurm_rc: int = 0
     lost: bool = False
+    unkillable: bool = False
 
 
 class StepFailedToStart(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ class StepManager:
         self.watches_memory = bool(plan["memory_mib"]) and not (self.cgroup and self.cgroup.limits_memory)
         self.memory_check_s = time.monotonic() + MEMORY_CHECK_S
         self.out_of_memory = False
-        self.announced = False
+        self.announced = self.unkillable = False
         self.started_s = time.time()
         if channel is not None:
             self._add_connection(channel)
@@ -278,11 +278,17 @@ class StepManager:
             self._keep_time()
 
     def _clean_up(self) -> None:
-        """Kills and reaps whatever is left; what cannot be killed within the patience is left to the system."""
-        give_up_s = time.monotonic() + CLEANUP_PATIENCE_S
+        """Kills and reaps whatever is left. What cannot be killed within UnkillableStepTimeout is left to the system
+        and to the site's UnkillableStepProgram."""
+        programs = self.plan.get("programs", {})
+        give_up_s = time.monotonic() + programs.get("unkillable_s", CLEANUP_PATIENCE_S)
         while self._has_children() and time.monotonic() < give_up_s:
             self._kill_all()
             self._serve(200)
+        if self._has_children():
+            self.unkillable = True
+            if programs.get("unkillable"):
+                task.spawn_detached(programs["unkillable"], self.plan)
         if self.cgroup:
             self.out_of_memory |= self.cgroup.saw_oom_kill()
             self.cgroup.remove()
@@ -313,6 +319,7 @@ class StepManager:
             "max_rss_kib": usage.ru_maxrss,
             "started_s": self.started_s,
             "ended_s": time.time(),
+            "unkillable": self.unkillable,
         }
         self._report(status | (failure or {}))
 

@@ -254,6 +254,22 @@ def spawn_epilog(plan: dict[str, Any], stderr: int, cgroup: StepGroup | None) ->
     return pid
 
 
+def spawn_detached(program: str, plan: dict[str, Any]) -> None:
+    """Starts the site's UnkillableStepProgram as this process's user; nobody waits for it."""
+    environment = {"SLURM_JOB_ID": str(plan["job_id"]), "SLURM_STEP_ID": plan["step"]}
+    try:
+        subprocess.Popen(
+            [program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        print(f"flurm stepd: UnkillableStepProgram {program}: {error.strerror}", file=sys.stderr, flush=True)
+
+
 def _describe(stage: str, script: Path, error: OSError) -> str:
     if stage != "exec":
         return f"{stage}: {error.strerror}"

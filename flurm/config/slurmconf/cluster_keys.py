@@ -42,6 +42,14 @@ BLOCKS = (
             """,
         "yes/no": "DisableRootJobs",
     }),
+    Block(State.ACTS, "on FLURM's own nodes, see flurmd.md; a real slurmd does so by its own file", {
+        "prolog flags": "PrologFlags",
+        "text": """
+            Epilog EpilogTimeout HealthCheckNodeState HealthCheckProgram HealthCheckTimeout Prolog
+            PrologTimeout RebootProgram TaskEpilog TaskProlog UnkillableStepProgram
+            """,
+        "u16": "HealthCheckInterval PrologEpilogTimeout UnkillableStepTimeout",
+    }),
     Block(State.ACTS, "under the names slurmctld and slurmd, see migrating.md", {
         "level": "SlurmctldDebug SlurmdDebug",
         "text": "SlurmctldLogFile SlurmctldPidFile SlurmdLogFile SlurmdPidFile",
@@ -70,14 +78,10 @@ BLOCKS = (
         "u32": "DefCpuPerGPU DefMemPerGPU",
     }),
     Block(State.DIFFERS, "no program is run at that moment yet", {
-        "prolog flags": "PrologFlags",
         "text": """
-            Epilog EpilogSlurmctld EpilogTimeout HealthCheckNodeState HealthCheckProgram HealthCheckTimeout
-            MailDomain MailProg PrEpParameters PrEpPlugins Prolog PrologSlurmctld PrologTimeout
-            RebootProgram ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg TaskEpilog
-            TaskProlog UnkillableStepProgram
+            EpilogSlurmctld MailDomain MailProg PrEpParameters PrEpPlugins PrologSlurmctld
+            ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg
             """,
-        "u16": "HealthCheckInterval PrologEpilogTimeout",
     }),
     Block(State.DIFFERS, "queue order knows the job's own factors, not usage", {
         "minutes": "PriorityCalcPeriod PriorityDecayHalfLife PriorityMaxAge",
@@ -135,7 +139,7 @@ BLOCKS = (
             X11Parameters
             """,
         "u16": """
-            AcctGatherNodeFreq ExtSensorsFreq GetEnvTimeout PropagatePrioProcess UnkillableStepTimeout
+            AcctGatherNodeFreq ExtSensorsFreq GetEnvTimeout PropagatePrioProcess
             VSizeFactor
             """,
         "u32": "EpilogMsgTime",
