@@ -126,6 +126,7 @@ def prolog_launch(job: Job, cluster: Cluster, *, version: int, signer: object, n
         std_out=spec.std_out,
         std_err=spec.std_err,
         work_dir=spec.work_dir,
+        user_name=users.identity_of(spec.user_id, spec.group_id).pw_name,
         spank_job_env=list(spec.spank_environment),
         slurm_cred=unsigned_or_token(body, version, signer, now_s),
     )

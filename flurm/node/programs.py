@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -92,8 +93,8 @@ def programs_of(slurm: Mapping[str, str], slurm_conf: str | None = None) -> Prog
     scheduler = _words(slurm.get("SchedulerParameters", ""))
     return Programs(
         slurm_conf=slurm_conf or "",
-        prolog=_several(slurm.get("Prolog", "")),
-        epilog=_several(slurm.get("Epilog", "")),
+        prolog=_several(slurm.get("Prolog", ""), slurm_conf),
+        epilog=_several(slurm.get("Epilog", ""), slurm_conf),
         task_prolog=_single(slurm.get("TaskProlog", "")),
         task_epilog=_single(slurm.get("TaskEpilog", "")),
         health_check=_single(slurm.get("HealthCheckProgram", "")),
@@ -178,8 +179,10 @@ def _environment(facts: JobFacts, node_name: str, cluster_name: str, slurm_conf:
     return always | {name: value for name, value in told.items() if value}
 
 
-def _several(text: str) -> tuple[str, ...]:
-    return tuple(each for each in map(_single, text.split(",")) if each)
+def _several(text: str, slurm_conf: str | None) -> tuple[str, ...]:
+    """A list of paths and patterns; a name without a folder lies beside the slurm.conf, where a controller sent it."""
+    beside = Path(slurm_conf or "/").parent
+    return tuple(str(beside / each) for each in map(_single, text.split(",")) if each)
 
 
 def _single(text: str) -> str:

@@ -73,6 +73,11 @@ def test_programs_after_a_comma_run_in_the_order_of_the_list(tmp_path):
     assert matching(listed) == [f"{tmp_path}/b", f"{tmp_path}/a"]
 
 
+def test_a_prolog_that_a_controller_sent_lies_beside_the_file():
+    read = programs_of({"Prolog": "first.sh,/site/*.sh"}, "/run/slurm/conf/slurm.conf")
+    assert read.prolog == ("/run/slurm/conf/first.sh", "/site/*.sh")
+
+
 @pytest.mark.parametrize("pattern", ["nothing", "nothing*"])
 def test_a_program_that_is_not_there_is_a_failure(tmp_path, pattern):
     with pytest.raises(NoSuchProgram):
