@@ -177,8 +177,11 @@ def _prolog(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
     record = launch.prolog_launch(
         cluster.jobs[task.job_id], cluster, version=version, signer=env["launch_signer"], now_s=_now_s(env)
     )
-    _call(node, MessageType.REQUEST_LAUNCH_PROLOG, record, env)
-    return Sent(task, attempt, reached=True, done=True)
+    answer = _call(node, MessageType.REQUEST_LAUNCH_PROLOG, record, env)
+    verdict = launch.verdict_of(answer.msg_type, answer.body)
+    if verdict.error is not None:
+        log.warning("prolog not launched", job=task.job_id, node=node.name, reason=verdict.error)
+    return Sent(task, attempt, reached=True, done=not verdict.retry, error=verdict.error or "")
 
 
 def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:

@@ -22,12 +22,13 @@ class Launch(msgspec.Struct, frozen=True):
 
 
 class Prepare(msgspec.Struct, frozen=True):
-    """Run a job's prolog before anything of it is launched, and tell the controller. Answered with 0 at once."""
+    """Run a job's prolog before anything of it is launched, and tell the controller. Answered at once, as `Launch`."""
 
     job_id: int
     restart_count: int
     uid: int
     prolog: dict[str, str]
+    allocated_s: int
 
 
 class Terminate(msgspec.Struct, frozen=True):

@@ -121,7 +121,8 @@ def _launch_prolog(exchange: Exchange, system: SystemPort) -> Response:
         system.cast(m.REPORTER, reports.prolog_complete(job_id, settings.node_name))
         return code(0)
     facts = from_wire.job_facts(credential, work_dir=record.work_dir)
-    request = m.Prepare(job_id, facts.restart_count, facts.uid, _prolog(facts, settings))
+    allocated_s = credential.ctime or int(time.time())
+    request = m.Prepare(job_id, facts.restart_count, facts.uid, _prolog(facts, settings), allocated_s)
     return code(system.call(m.STEPS, request, CALL_TIMEOUT_S))
 
 

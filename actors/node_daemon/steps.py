@@ -24,6 +24,7 @@ import structlog
 from actors.node_daemon import messages as m
 from actors.node_daemon import reports
 from actors.node_daemon.around import Around, EpilogRan, PrologRan
+from actors.node_daemon.jobs import Job
 from actors.node_daemon.registrar import PROLOG_FAILED
 from actors.node_daemon.settings import Settings
 from flurm.node import spool
@@ -40,27 +41,6 @@ SWEEP_S = 600.0
 FORGET_AFTER_S = 3600.0
 
 log = structlog.get_logger(__name__)
-
-
-class Job(msgspec.Struct):
-    """One job here: what runs of it, what has ended and is not yet known to a controller, and whether it must end.
-
-    What runs may still be `waiting` for the job's prolog. `end` is the order to end it, `epilog_rc` what came of the
-    epilog after that (None: not run).
-    """
-
-    uid: int
-    running: set[StepKey] = msgspec.field(default_factory=set)
-    unacknowledged: dict[StepKey, m.Ended] = msgspec.field(default_factory=dict)
-    acknowledged: set[StepKey] = msgspec.field(default_factory=set)
-    waiting: set[StepKey] = msgspec.field(default_factory=set)
-    end: m.Terminate | None = None
-    epilog_rc: int | None = None
-
-    @property
-    def ending(self) -> bool:
-        """Whether a controller wants it ended."""
-        return self.end is not None
 
 
 class State(msgspec.Struct):
@@ -217,6 +197,8 @@ class Steps(GenServer):
         state.around.prepare((key.job_id, key.restart_count), prolog)
 
     def _prepare(self, request: m.Prepare, state: State) -> int:
+        if request.allocated_s < state.revoked.get(request.job_id, 0):
+            return Errno.ESLURMD_CREDENTIAL_REVOKED
         state.jobs.setdefault(request.job_id, Job(request.uid))
         state.around.prepare((request.job_id, request.restart_count), request.prolog, reported=True)
         return 0
