@@ -25,6 +25,7 @@ from actors.backlog import keeps_up
 from actors.leadership import is_in_charge
 from actors.net import agent
 from actors.tracer import TRACER, Span, Spans
+from flurm.bridge.node_programs import health_checks, launches_prologs
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
@@ -35,6 +36,8 @@ from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sen
 CONSENSUS = "flurm_consensus"
 REGISTER_BEATS = 20
 """So many heartbeats from one question to all nodes which jobs they have to the next: what was lost is found then."""
+HEALTH_TICK_S = 5.0
+"""How soon health checks begin, and how often it is looked whether there are any."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 log = structlog.get_logger(__name__)
@@ -57,6 +60,8 @@ class State(msgspec.Struct):
     waiting: dict[int, Sender] = msgspec.field(default_factory=dict)
     requests: int = 0
     beats: int = 1
+    checked: str = ""
+    """The last node whose health was checked, where the checks go round."""
 
 
 class NodeManager(GenServer):
@@ -67,6 +72,7 @@ class NodeManager(GenServer):
     def init(self, args: dict[str, Any]) -> Ok:
         agents = self.system.env.get("agents", agent.Agents)(self.system.env)
         self.send_after(self._heartbeat_s(), "heartbeat")
+        self.send_after(HEALTH_TICK_S, "health")
         return Ok(State(agents), continue_="recover")
 
     def handle_continue(self, what: Any, state: State) -> NoReply:
@@ -113,6 +119,8 @@ class NodeManager(GenServer):
             case "heartbeat":
                 self.send_after(self._heartbeat_s(), "heartbeat")
                 self._beat(state)
+            case "health":
+                self._check_health(state)
             case Response() | ResponseDown():
                 pass
         return NoReply(state)
@@ -128,7 +136,7 @@ class NodeManager(GenServer):
 
     def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
         for effect in effects:
-            for task in agent.tasks_of(effect, self._cluster()):
+            for task in agent.tasks_of(effect, self._cluster(), prologs=launches_prologs(self.system.env["config"])):
                 self._send(task, state)
 
     def _send(self, task: agent.Task, state: State, attempt: int = 0) -> None:
@@ -200,6 +208,16 @@ class NodeManager(GenServer):
                 self._carry((TerminateJob(job_id, tuple(cluster.names_in(job.completing))),), state)
             elif job.state is JobState.RUNNING and job.launch == "wanted":
                 self._carry((LaunchBatch(job_id),), state)
+
+    def _check_health(self, state: State) -> None:
+        """Have the nodes checked whose turn it is; what is configured may change from one turn to the next."""
+        checks = health_checks(self.system.env["config"])
+        self.send_after(checks.tick_s or HEALTH_TICK_S, "health")
+        if checks.interval_s and is_in_charge(self.system.terms):
+            cluster = self._cluster()
+            for name in checks.due(cluster, state.checked):
+                self._send(agent.Task(agent.Kind.HEALTH, name), state)
+            state.checked = checks.last(cluster, state.checked)
 
     def _heartbeat_s(self) -> float:
         interval_ms: int = self.system.env["config"].heartbeat_interval

@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 class Kind(enum.Enum):
     """What a task is about."""
 
+    PROLOG = "prolog"
     LAUNCH = "launch"
     TERMINATE = "terminate"
     SIGNAL = "signal"
@@ -48,6 +49,7 @@ class Kind(enum.Enum):
     REGISTER = "register"
     RECONFIGURE = "reconfigure"
     REBOOT = "reboot"
+    HEALTH = "health"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -74,12 +76,15 @@ class Sent(msgspec.Struct, frozen=True):
     duration_us: int = 0
 
 
-def tasks_of(effect: Effect, cluster: Cluster) -> list[Task]:
-    """The tasks of an effect, one for each node that it concerns."""
+def tasks_of(effect: Effect, cluster: Cluster, *, prologs: bool = False) -> list[Task]:
+    """The tasks of an effect, one for each node that it concerns; `prologs`: a launch begins with one on each node."""
     match effect:
         case LaunchBatch(job_id):
             job = cluster.jobs.get(job_id)
-            return [Task(Kind.LAUNCH, job.batch_host, job_id, job.restarts)] if job and job.batch_host else []
+            if job is None or not job.batch_host:
+                return []
+            before = [Task(Kind.PROLOG, name, job_id, job.restarts) for name in job.node_names] if prologs else []
+            return [*before, Task(Kind.LAUNCH, job.batch_host, job_id, job.restarts)]
         case TerminateJob(job_id, nodes):
             job = cluster.jobs.get(job_id)
             restarts = job.restarts if job else 0
@@ -103,6 +108,8 @@ def is_wanted(task: Task, cluster: Cluster, *, again: bool = False) -> bool:
         return False
     job = cluster.jobs.get(task.job_id)
     match task.kind:
+        case Kind.PROLOG:
+            return job is not None and job.state is JobState.RUNNING and job.restarts == task.restarts
         case Kind.LAUNCH:
             if job is None or (job.restarts, job.batch_host) != (task.restarts, task.node):
                 return False  # a launch that failed and waits to be tried again, of a run that is no more
@@ -177,6 +184,19 @@ def _call(node: Node, msg_type: int, record: Any, env: dict[str, Any], version: 
         address, msg_type, record, version=version or _version(node), signer=env["signer"],
         timeout_s=config.message_timeout,
     )  # fmt: skip
+
+
+def _prolog(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Have a job's prolog run. The daemon's launch waits for it; it runs once however often it is asked for."""
+    version = _version(node)
+    record = launch.prolog_launch(
+        cluster.jobs[task.job_id], cluster, version=version, signer=env["launch_signer"], now_s=_now_s(env)
+    )
+    answer = _call(node, MessageType.REQUEST_LAUNCH_PROLOG, record, env)
+    verdict = launch.verdict_of(answer.msg_type, answer.body)
+    if verdict.error is not None:
+        log.warning("prolog not launched", job=task.job_id, node=node.name, reason=verdict.error)
+    return Sent(task, attempt, reached=True, done=not verdict.retry, error=verdict.error or "")
 
 
 def _launch(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
@@ -293,6 +313,15 @@ def _reboot(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[st
     return Sent(task, attempt, reached=True, done=True, commands=(told,))
 
 
+def _health(task: Task, attempt: int, cluster: Cluster, node: Node, env: dict[str, Any]) -> Sent:
+    """Have a node checked; one that is away has its turn again later."""
+    try:
+        _call(node, MessageType.REQUEST_HEALTH_CHECK, None, env)
+    except rpc.Unreachable as error:
+        return Sent(task, attempt, reached=False, done=True, error=str(error))
+    return Sent(task, attempt, reached=True, done=True)
+
+
 def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
     """Tell every node daemon to end; those that do not answer are left alone."""
 
@@ -309,6 +338,7 @@ def shut_down(cluster: Cluster, env: dict[str, Any]) -> None:
 
 
 _DO = {
+    Kind.PROLOG: _prolog,
     Kind.LAUNCH: _launch,
     Kind.TERMINATE: _terminate,
     Kind.SIGNAL: _signal,
@@ -317,4 +347,5 @@ _DO = {
     Kind.REGISTER: _register,
     Kind.RECONFIGURE: _reconfigure,
     Kind.REBOOT: _reboot,
+    Kind.HEALTH: _health,
 }

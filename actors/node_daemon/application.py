@@ -22,6 +22,7 @@ from actors.node_daemon import messages as m
 from actors.node_daemon.controllers import Controllers
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.settings import Settings, settings_of
+from actors.node_daemon.upkeep import Upkeep
 from flurm.bridge.users import ids_of
 from flurm.config import Config, ConfigError, authority_of
 from flurm.node import inventory
@@ -126,6 +127,7 @@ class NodeDaemon:
             "core_cpus": inventory.core_cpus() if settings.bind_cpus else (),
             "started_s": int(time.time()),
             "shutdown": self.request_stop,
+            "upkeep": Upkeep(lambda: self.system.env["settings"] if self.system is not None else settings),
             "reconfigure": self.reconfigure,
         }
 

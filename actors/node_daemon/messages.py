@@ -17,6 +17,18 @@ class Launch(msgspec.Struct, frozen=True):
 
     spec: LaunchSpec
     allocated_s: int
+    prolog: dict[str, str] = {}
+    """The environment of the job's prolog."""
+
+
+class Prepare(msgspec.Struct, frozen=True):
+    """Run a job's prolog before anything of it is launched, and tell the controller. Answered at once, as `Launch`."""
+
+    job_id: int
+    restart_count: int
+    uid: int
+    prolog: dict[str, str]
+    allocated_s: int
 
 
 class Terminate(msgspec.Struct, frozen=True):
@@ -26,6 +38,16 @@ class Terminate(msgspec.Struct, frozen=True):
     grace_s: float
     reason: str = ""
     decided_s: int = 0
+    epilog: dict[str, str] | None = None
+    """The environment of the job's epilog, None where the controller does not know the job."""
+    started_s: int = 0
+    restart_count: int = 0
+    uid: int = 0
+
+    @property
+    def end(self) -> tuple[int, ...]:
+        """Names this end of the job among all that it has, being put back in the queue again and again."""
+        return self.job_id, self.started_s, self.restart_count
 
 
 class Fate(enum.Enum):
@@ -92,6 +114,8 @@ class Report(msgspec.Struct, frozen=True):
     msg_type: int
     record: Record
     done: object = None
+    otherwise: Report | None = None
+    """What to report instead where a controller refuses this."""
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """Registrar: tells the controllers that this node is here, at start, when asked, and when none has been heard of.
 
-Casts    "register"
+Casts    "register", "prolog failed": register, and say that the node is not fit to run jobs
 Infos    "register" (retry), "heartbeat"
-Effects  registrations to the controller in charge
+Effects  registrations to the controller in charge; before the first of them the site's health check
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from actors.node_daemon.settings import Settings
 from flurm.node import inventory
 from flurm.node.inventory import Hardware
 from flurm.otp import GenServer, NoReply, Ok, OtpError, TimerRef
+from protocol.errno import Errno
 from protocol.errors import ProtocolError
 
 REGISTER, HEARTBEAT = "register", "heartbeat"
+PROLOG_FAILED = "prolog failed"
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 10.0
 
@@ -40,6 +42,8 @@ class State(msgspec.Struct):
     joins: bool = True
     """Whether a dynamic node is still to say what it is: at its start and when asked, but never by itself once it has
     joined, or a node that was deleted would be back with its next heartbeat."""
+    status: int = 0
+    """What the next registration says of the last job here."""
     failures: int = 0
     retry: TimerRef | None = None
     last_s: float = 0.0
@@ -57,10 +61,14 @@ class Registrar(GenServer):
         return Ok(state, continue_=REGISTER)
 
     def handle_continue(self, what: Any, state: State) -> NoReply:
+        self.system.env["upkeep"].check_health_now()
         self._register(state)
         return NoReply(state)
 
     def handle_cast(self, message: Any, state: State) -> NoReply:
+        if message == PROLOG_FAILED:
+            state.status = Errno.ESLURMD_PROLOG_FAILED
+            self._register(state)
         if message == REGISTER:
             state.settings = self.system.env["settings"]
             state.hardware = shape(state.settings, inventory.hardware())
@@ -96,6 +104,7 @@ class Registrar(GenServer):
                     now_s=int(time.time()),
                     first=not state.registered,
                     joins=state.joins,
+                    status=int(state.status),
                 )
             )
         except (rpc.Unreachable, ProtocolError, OtpError) as error:
@@ -109,7 +118,7 @@ class Registrar(GenServer):
             address = state.controllers.addresses[0]
             version = state.controllers.version_of(address)
             log.info("registered", controller=f"{address[0]}:{address[1]}", version=hex(version), jobs=len(steps))
-        state.joins = False
+        state.joins, state.status = False, 0
         state.registered, state.failures, state.last_s = True, 0, time.time()
 
     def _retry_later(self, reason: str, state: State) -> None:

@@ -47,10 +47,11 @@ def shape(settings: Settings, machine: Hardware) -> Hardware:
 
 def registration(
     settings: Settings, hardware: Hardware, steps: Iterable[StepKey], version: int, *, started_s: int, now_s: int,
-    first: bool, joins: bool = False,
+    first: bool, joins: bool = False, status: int = 0,
 ) -> NodeRegistration:  # fmt: skip
     """MESSAGE_NODE_REGISTRATION_STATUS; `steps` are those that run or whose end no controller has acknowledged.
 
+    `status` tells of a job that could not be prepared (ESLURMD_PROLOG_FAILED): the controller then drains this node.
     With `joins` a dynamic node says what it is, so that a controller which does not know it takes it in.
     """
     vitals: Vitals = inventory.vitals()
@@ -60,6 +61,7 @@ def registration(
     return NodeRegistration(
         timestamp=now_s,
         slurmd_start_time=started_s,
+        status=status,
         features_active=features,
         features_avail=features,
         hostname=settings.hostname,

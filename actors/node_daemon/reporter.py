@@ -30,9 +30,19 @@ FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 15.0
 WANTS_NO_ANSWER = frozenset({MessageType.MESSAGE_EPILOG_COMPLETE})
 SETTLED = frozenset(
-    {0, Errno.ESLURM_INVALID_JOB_ID, Errno.ESLURM_ALREADY_DONE, Errno.ESLURM_JOB_FINISHED, Errno.ESLURM_JOB_PENDING}
+    {
+        0,
+        Errno.ESLURM_INVALID_JOB_ID,
+        Errno.ESLURM_ALREADY_DONE,
+        Errno.ESLURM_JOB_FINISHED,
+        Errno.ESLURM_JOB_PENDING,
+        Errno.ESLURM_TRANSITION_STATE_NO_UPDATE,
+    }
 )
 """Answers after which asking again would change nothing: done, or no longer true."""
+
+REFUSED = frozenset({Errno.ESLURM_DISABLED, Errno.ESLURM_BATCH_ONLY})
+"""Answers to what a controller does not do with this job."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +53,7 @@ class Delivered(msgspec.Struct, frozen=True):
     job_id: int
     done: bool
     reason: str = ""
+    refused: bool = False
 
 
 class State(msgspec.Struct):
@@ -79,6 +90,8 @@ class Reporter(GenServer):
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         match message:
+            case Delivered(job_id, _, reason, True) if state.waiting[job_id][0].otherwise is not None:
+                self._do_otherwise(job_id, reason, state)
             case Delivered(job_id, True):
                 self._settled(job_id, state)
             case Delivered(job_id, _, reason):
@@ -109,6 +122,14 @@ class Reporter(GenServer):
         else:
             del state.waiting[job_id]
 
+    def _do_otherwise(self, job_id: int, reason: str, state: State) -> None:
+        line = state.waiting[job_id]
+        refused = line.popleft()
+        assert refused.otherwise is not None
+        log.info("report refused, another takes its place", job=job_id, report=refused.name, reason=reason)
+        line.appendleft(refused.otherwise)
+        self._send(job_id, state)
+
     def _retry_later(self, job_id: int, reason: str, state: State) -> None:
         attempts = state.failed[job_id] = state.failed.get(job_id, 0) + 1
         delay_s = min(FIRST_RETRY_S * 2 ** (attempts - 1), LAST_RETRY_S)
@@ -128,4 +149,5 @@ def deliver(report: m.Report, controllers: Controllers) -> Delivered:
         log.exception("report crashed", job=report.job_id, report=report.name)
         return Delivered(report.job_id, False, repr(error))
     code = return_code(answer)
-    return Delivered(report.job_id, code in SETTLED, f"the controller answered {code}")
+    reason = f"the controller answered {code}"
+    return Delivered(report.job_id, code in SETTLED, reason, refused=code in REFUSED)

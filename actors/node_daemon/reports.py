@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from actors.node_daemon import messages as m
 from flurm.node.spec import StepEnded, Usage
-from protocol.constants import NO_VAL, MessageType
+from protocol.constants import NO_VAL, JobStateFlag, MessageType, NodeStateFlag
 from protocol.messages.accounting import DbTresNoalloc
 from protocol.messages.common import StepId
+from protocol.messages.job_control import KillStep, RequeueJob
 from protocol.messages.launch import BatchComplete, EpilogComplete, PrologComplete
+from protocol.messages.nodes import NodeUpdate
 from protocol.messages.steps import JobAccounting
 
 _BATCH_STEP = 0xFFFFFFFB
+_SIGKILL = 9
 _NO_VAL64 = 0xFFFFFFFFFFFFFFFF
 _TRES_IDS = [1, 2, 3, 4, 5, 6, 7, 8]
 _TRES_NAMES = (("cpu", None), ("mem", None), ("energy", None), ("node", None), ("billing", None), ("fs", "disk"),
@@ -37,15 +40,35 @@ def batch_complete(ended: m.Ended, node_name: str) -> m.Report:
     )
 
 
-def epilog_complete(job_id: int, node_name: str) -> m.Report:
+def launch_failed(job_id: int, restart_count: int, *, holds: bool, done: object = None) -> m.Report:
+    """REQUEST_JOB_REQUEUE for a job whose prolog failed, as slurmd sends it; REQUEST_KILL_JOB where it may not be
+    put back in the queue. A real slurmctld calls a job held so "launch failed requeued held"."""
+    flags = int(JobStateFlag.REQUEUE_HOLD | JobStateFlag.LAUNCH_FAILED) if holds else 0
+    requeue = RequeueJob(job_id=job_id, step_id=_whole_job(job_id), flags=flags)
+    kill = KillStep(step_id=_whole_job(job_id), sjob_id=str(job_id), signal=_SIGKILL)
+    otherwise = m.Report(job_id, f"kill {restart_count}", MessageType.REQUEST_KILL_JOB, kill, done)
+    return m.Report(
+        job_id, f"requeue {restart_count}", MessageType.REQUEST_JOB_REQUEUE, requeue, done, otherwise=otherwise
+    )
+
+
+def kill_failed(job_id: int, node_name: str) -> m.Report:
+    """REQUEST_UPDATE_NODE: processes of a job cannot be killed, so that this node shall get no further jobs."""
+    record = NodeUpdate(node_names=node_name, node_state=int(NodeStateFlag.DRAIN), reason="Kill task failed")
+    return m.Report(job_id, "drain", MessageType.REQUEST_UPDATE_NODE, record)
+
+
+def epilog_complete(job_id: int, node_name: str, return_code: int = 0) -> m.Report:
     """MESSAGE_EPILOG_COMPLETE: nothing of the job is left on this node."""
-    record = EpilogComplete(job_id=job_id, step_id=_whole_job(job_id), node_name=node_name)
+    record = EpilogComplete(
+        job_id=job_id, step_id=_whole_job(job_id), node_name=node_name, return_code=int(return_code)
+    )
     return m.Report(job_id, "epilog", MessageType.MESSAGE_EPILOG_COMPLETE, record, m.EpilogDelivered(job_id))
 
 
-def prolog_complete(job_id: int, node_name: str) -> m.Report:
-    """REQUEST_COMPLETE_PROLOG: the job may start here."""
-    record = PrologComplete(job_id=job_id, step_id=_whole_job(job_id), node_name=node_name)
+def prolog_complete(job_id: int, node_name: str, return_code: int = 0) -> m.Report:
+    """REQUEST_COMPLETE_PROLOG: the job may start here, or may not."""
+    record = PrologComplete(job_id=job_id, step_id=_whole_job(job_id), node_name=node_name, prolog_rc=int(return_code))
     return m.Report(job_id, "prolog", MessageType.REQUEST_COMPLETE_PROLOG, record)
 
 

@@ -20,6 +20,7 @@ from actors.node_daemon import registration, reports, usage
 from actors.node_daemon.registrar import REGISTER
 from actors.node_daemon.settings import VERSIONS, Settings
 from flurm.node import from_wire, inventory
+from flurm.node.programs import JobFacts, epilog_environment, prolog_environment
 from flurm.node.spec import SignalTarget
 from flurm.otp import SystemPort
 from protocol.auth import CredentialError, Identity, MalformedCredential, TokenKey
@@ -31,6 +32,7 @@ from protocol.hostlist import expand
 from protocol.messages.credentials import CredentialBody, LaunchCredential
 from protocol.messages.job_control import JobNotify
 from protocol.messages.launch import BatchLaunch, KillJob, PrologLaunch, SignalTasks, SuspendStep
+from protocol.messages.nodes import RebootRequest
 from protocol.messages.replies import ReturnCode
 from protocol.messages.steps import StepPids, StepStat
 from protocol.schema import Record
@@ -110,14 +112,22 @@ def _nothing_to_do(exchange: Exchange, system: SystemPort) -> Response:
 
 def _launch_prolog(exchange: Exchange, system: SystemPort) -> Response:
     record: PrologLaunch = exchange.record
-    job_id = record.job_id
-    if not job_id:
-        credential = _proven(record.slurm_cred, exchange, exchange.frame.version, system)
-        if credential is None:
-            return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
-        job_id = credential.step_id.job_id
-    system.cast(m.REPORTER, reports.prolog_complete(job_id, system.env["settings"].node_name))
-    return code(0)
+    settings: Settings = system.env["settings"]
+    credential = _proven(record.slurm_cred, exchange, exchange.frame.version, system)
+    if credential is None:
+        return code(Errno.ESLURMD_INVALID_JOB_CREDENTIAL)
+    job_id = record.job_id or credential.step_id.job_id
+    if not settings.programs.prolog:
+        system.cast(m.REPORTER, reports.prolog_complete(job_id, settings.node_name))
+        return code(0)
+    facts = from_wire.job_facts(credential, work_dir=record.work_dir)
+    allocated_s = credential.ctime or int(time.time())
+    request = m.Prepare(job_id, facts.restart_count, facts.uid, _prolog(facts, settings), allocated_s)
+    return code(system.call(m.STEPS, request, CALL_TIMEOUT_S))
+
+
+def _prolog(facts: JobFacts, settings: Settings) -> dict[str, str]:
+    return prolog_environment(facts, settings.node_name, settings.cluster_name, settings.programs.slurm_conf)
 
 
 def _launch_batch(exchange: Exchange, system: SystemPort) -> Response:
@@ -139,7 +149,8 @@ def _launch_batch(exchange: Exchange, system: SystemPort) -> Response:
         core_cpus=system.env["core_cpus"],
     )
     allocated_s = credential.ctime or int(time.time())
-    return code(system.call(m.STEPS, m.Launch(spec, allocated_s), CALL_TIMEOUT_S))
+    facts = from_wire.job_facts(credential, work_dir=record.work_dir)
+    return code(system.call(m.STEPS, m.Launch(spec, allocated_s, _prolog(facts, settings)), CALL_TIMEOUT_S))
 
 
 def _proven(
@@ -184,9 +195,33 @@ def _terminate(exchange: Exchange, system: SystemPort) -> Response:
     settings: Settings = system.env["settings"]
     grace_s = 0 if msg_type == MessageType.REQUEST_ABORT_JOB else settings.kill_wait_s
     reason = REASONS.get(msg_type) or STATE_REASONS.get(record.job_state & JOB_STATE_BASE, "")
-    request = m.Terminate(record.step_id.job_id, grace_s, reason, record.time)
+    request = _with_epilog(m.Terminate(record.step_id.job_id, grace_s, reason, record.time), exchange, system)
     fate = system.call(m.STEPS, request, CALL_TIMEOUT_S)
     return code(Errno.ESLURMD_KILL_JOB_ALREADY_COMPLETE if fate is m.Fate.GONE else 0)
+
+
+def _with_epilog(request: m.Terminate, exchange: Exchange, system: SystemPort) -> m.Terminate:
+    """What the epilog is told comes with the order to end the job, in its credential; an order without is all that an
+    unknown job gets."""
+    record: KillJob = exchange.record
+    settings: Settings = system.env["settings"]
+    if not record.has_slurm_cred or not settings.programs.epilog:
+        return request
+    credential = _proven(record.slurm_cred, exchange, exchange.frame.version, system)
+    if credential is None:
+        return request
+    facts = from_wire.job_facts(credential, work_dir=record.work_dir)
+    environment = epilog_environment(
+        facts, settings.node_name, settings.cluster_name, settings.programs.slurm_conf,
+        exit_status=record.exit_code, derived_status=record.derived_ec,
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        request,
+        epilog=environment,
+        started_s=record.start_time,
+        restart_count=facts.restart_count,
+        uid=facts.uid,
+    )
 
 
 def _suspend(exchange: Exchange, system: SystemPort) -> Response:
@@ -228,6 +263,19 @@ def _step_stat(exchange: Exchange, system: SystemPort) -> Response:
     return Response(MessageType.RESPONSE_JOB_STEP_STAT, StepStat(num_tasks=1, jobacct=used, step_pids=where))
 
 
+def _check_health(exchange: Exchange, system: SystemPort) -> Response:
+    system.env["upkeep"].check_health()
+    return code(0)
+
+
+def _reboot(exchange: Exchange, system: SystemPort) -> None:
+    """Run the site's program; the controller waits for no answer, and the program ends this daemon by itself."""
+    record: RebootRequest | None = exchange.record
+    system.env["upkeep"].reboot(record.features or "" if record is not None else "")
+    if system.env["settings"].shuts_down_on_reboot:
+        system.env["shutdown"]()
+
+
 def _reconfigure(exchange: Exchange, system: SystemPort) -> None:
     system.env["reconfigure"]()
 
@@ -240,7 +288,8 @@ def _shutdown(exchange: Exchange, system: SystemPort) -> None:
 SERVED: dict[int, Callable[[Exchange, SystemPort], Response | None]] = {
     MessageType.REQUEST_PING: _ping,
     MessageType.REQUEST_NODE_REGISTRATION_STATUS: _register,
-    MessageType.REQUEST_HEALTH_CHECK: _nothing_to_do,
+    MessageType.REQUEST_HEALTH_CHECK: _check_health,
+    MessageType.REQUEST_REBOOT_NODES: _reboot,
     MessageType.REQUEST_ACCT_GATHER_UPDATE: _nothing_to_do,
     MessageType.REQUEST_LAUNCH_PROLOG: _launch_prolog,
     MessageType.REQUEST_BATCH_JOB_LAUNCH: _launch_batch,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from flurm.config import Config, SlurmdConfig
+from flurm.node.programs import Programs, programs_of
 from protocol import versions
 from protocol.versions import Version
 
@@ -46,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     joins_with: str | None = None
     """Where the node joins without being configured: what its line says beside name and port, e.g. Feature=x."""
     node_addresses: dict[str, tuple[str, int]] = {}
+    programs: Programs = Programs()
+    shuts_down_on_reboot: bool = False
 
 
 def settings_of(
@@ -87,6 +90,8 @@ def settings_of(
         log_file=log_file,
         joins_with=joins_with,
         bind_cpus=not any(overridden) and task_plugin != "task/none",
+        shuts_down_on_reboot="shutdown_on_reboot" in config.slurm.get("SlurmdParameters", "").lower(),
+        programs=programs_of(config.slurm, config.slurm_conf),
         node_addresses={each.name: (each.address or each.hostname or each.name, each.port) for each in config.nodes},
     )
 

@@ -1,10 +1,10 @@
 """Steps of the node: owns the launcher and knows of every job here whether it runs, has ended, or is being ended.
 
-Calls    Launch -> Errno | 0, Terminate -> Fate, Signal, Suspend, Notify -> bool, OwnerOf -> uid | None,
+Calls    Launch, Prepare -> Errno | 0, Terminate -> Fate, Signal, Suspend, Notify -> bool, OwnerOf -> uid | None,
          ListSteps -> tuple[StepKey]
 Casts    Resend, Acknowledged(key), EpilogDelivered(job_id)
-Infos    the launcher's StepStarted, StepEnded, StepFailedToStart
-Effects  starts, signals and ends steps; hands reports to the reporter
+Infos    the launcher's StepStarted, StepEnded, StepFailedToStart; PrologRan, EpilogRan
+Effects  starts, signals and ends steps, runs prologs and epilogs (see around.py); hands reports to the reporter
 
 An ended step stays in the spool until a controller has acknowledged its end and has then ended the job, so that a
 launch that arrives twice runs once. A file `reported` beside it says that the first of the two has happened.
@@ -12,6 +12,7 @@ launch that arrives twice runs once. A file `reported` beside it says that the f
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -22,11 +23,15 @@ import structlog
 
 from actors.node_daemon import messages as m
 from actors.node_daemon import reports
+from actors.node_daemon.around import Around, EpilogRan, PrologRan
+from actors.node_daemon.jobs import Job
+from actors.node_daemon.registrar import PROLOG_FAILED
 from actors.node_daemon.settings import Settings
 from flurm.node import spool
 from flurm.node.launcher import Launcher
-from flurm.node.plan import LaunchRefusedError
-from flurm.node.spec import FinishedStep, StepEnded, StepFailedToStart, StepKey, StepStarted
+from flurm.node.plan import LaunchRefusedError, StepPrograms
+from flurm.node.programs import Programs
+from flurm.node.spec import FinishedStep, StepEnded, StepFailedToStart, StepKey, StepStarted, WaitingStep
 from flurm.otp import GenServer, NoReply, Ok, Reply, Sender
 from protocol.errno import Errno
 
@@ -38,20 +43,11 @@ FORGET_AFTER_S = 3600.0
 log = structlog.get_logger(__name__)
 
 
-class Job(msgspec.Struct):
-    """One job here: what runs of it, what has ended and is not yet known to a controller, and whether it must end."""
-
-    uid: int
-    running: set[StepKey] = msgspec.field(default_factory=set)
-    unacknowledged: dict[StepKey, m.Ended] = msgspec.field(default_factory=dict)
-    acknowledged: set[StepKey] = msgspec.field(default_factory=set)
-    ending: bool = False
-
-
 class State(msgspec.Struct):
     """All jobs; `over` remembers steps that the spool has forgotten, `revoked` when a job was last told to end."""
 
     launcher: Launcher
+    around: Around
     settings: Settings
     jobs: dict[int, Job] = msgspec.field(default_factory=dict)
     over: OrderedDict[StepKey, None] = msgspec.field(default_factory=OrderedDict)
@@ -73,7 +69,8 @@ class Steps(GenServer):
             working_cluster=self.system.env.get("working_cluster", ""),
         )
         launcher.start()
-        state = State(launcher, settings)
+        around = Around(self._programs, lambda event: system.info(pid, event))
+        state = State(launcher, around, settings)
         self._recover(state)
         self._resend(state)
         self.send_after(SWEEP_S, "sweep")
@@ -83,6 +80,8 @@ class Steps(GenServer):
         match request:
             case m.Launch():
                 return Reply(self._launch(request, state), state)
+            case m.Prepare():
+                return Reply(self._prepare(request, state), state)
             case m.Terminate():
                 return Reply(self._terminate(request, state), state)
             case m.Signal():
@@ -114,6 +113,10 @@ class Steps(GenServer):
                 log.debug("step runs", job=key.job_id, pid=pid)
             case StepEnded() | StepFailedToStart():
                 self._ended(message, state)
+            case PrologRan():
+                self._prolog_ran(message, state)
+            case EpilogRan():
+                self._epilog_ran(message, state)
             case "sweep":
                 self._sweep(state)
                 self.send_after(SWEEP_S, "sweep")
@@ -133,6 +136,8 @@ class Steps(GenServer):
             job = state.jobs.setdefault(found.key.job_id, Job(uid))
             if not isinstance(found, FinishedStep):
                 job.running.add(found.key)
+                if isinstance(found, WaitingStep):
+                    self._await_prolog(found.key, found.prolog, job, state)
             elif (directory / REPORTED).exists():
                 job.acknowledged.add(found.key)
             else:
@@ -148,7 +153,8 @@ class Steps(GenServer):
         if request.allocated_s <= state.revoked.get(spec.job_id, 0):
             return Errno.ESLURMD_CREDENTIAL_REVOKED
         try:
-            fresh = state.launcher.launch(spec)
+            prolog = request.prolog if self._programs().prolog else None
+            fresh = state.launcher.launch(spec, self._step_programs(), prolog=prolog)
         except LaunchRefusedError as error:
             log.error("launch refused", job=spec.job_id, reason=str(error))
             return error.slurm_rc
@@ -157,8 +163,10 @@ class Steps(GenServer):
             return Errno.ESLURMD_CREATE_BATCH_DIR_ERROR
         if fresh:
             job = state.jobs.setdefault(spec.job_id, Job(spec.uid))
-            job.uid, job.ending = spec.uid, False
+            job.uid, job.end, job.epilog_rc = spec.uid, None, None
             job.running.add(spec.key)
+            if prolog is not None:
+                self._await_prolog(spec.key, prolog, job, state)
             log.info("job launched", job=spec.job_id, uid=spec.uid, restarts=spec.restart_count)
         else:
             log.info("launch repeated", job=spec.job_id)
@@ -169,21 +177,101 @@ class Steps(GenServer):
             return bool(request.job_id in state.jobs and state.jobs[request.job_id].running)
         return state.launcher.signal(request.job_id, request.signum, request.target)
 
+    def _programs(self) -> Programs:
+        """What is configured now."""
+        programs: Programs = self.system.env["settings"].programs
+        return programs
+
+    def _step_programs(self) -> StepPrograms:
+        now = self._programs()
+        return StepPrograms(
+            task_prolog=now.task_prolog,
+            task_epilog=now.task_epilog,
+            unkillable=now.unkillable,
+            unkillable_s=now.unkillable_s,
+            slurm_conf=now.slurm_conf,
+        )
+
+    def _await_prolog(self, key: StepKey, prolog: dict[str, str], job: Job, state: State) -> None:
+        job.waiting.add(key)
+        state.around.prepare((key.job_id, key.restart_count), prolog)
+
+    def _prepare(self, request: m.Prepare, state: State) -> int:
+        if request.allocated_s < state.revoked.get(request.job_id, 0):
+            return Errno.ESLURMD_CREDENTIAL_REVOKED
+        state.jobs.setdefault(request.job_id, Job(request.uid))
+        state.around.prepare((request.job_id, request.restart_count), request.prolog, reported=True)
+        return 0
+
+    def _prolog_ran(self, ran: PrologRan, state: State) -> None:
+        """Let the steps begin that have waited for it, unless it failed or the job has been ended meanwhile."""
+        state.around.prepared(ran)
+        job = state.jobs.get(ran.job_id)
+        if job is None:
+            return
+        failed = ran.failure is not None and not job.ending
+        waiting = [key for key in job.waiting if key.restart_count == ran.restart_count]
+        if ran.failure is not None:
+            self.cast(m.REGISTRAR, PROLOG_FAILED)
+            if failed and not waiting:
+                self.cast(m.REPORTER, self._launch_failed(ran.job_id, ran.restart_count))
+        if ran.reported:
+            rc = Errno.ESLURMD_PROLOG_FAILED if ran.failure is not None else 0
+            self.cast(m.REPORTER, reports.prolog_complete(ran.job_id, state.settings.node_name, rc))
+        for key in waiting:
+            job.waiting.discard(key)
+            if ran.failure is None and not job.ending:
+                state.launcher.begin(key)
+            else:
+                error = ran.failure or "ended before its prolog was over"
+                status, rc = (256, int(Errno.ESLURMD_PROLOG_FAILED)) if failed else (int(signal.SIGTERM), 0)
+                self._ended(state.launcher.refuse(key, error, wait_status=status, slurm_rc=rc), state)
+        if not waiting:
+            self._conclude(ran.job_id, state)
+
     def _terminate(self, request: m.Terminate, state: State) -> m.Fate:
         _remember(state.revoked, request.job_id, request.decided_s)
         job = state.jobs.get(request.job_id)
         if job is None:
-            return m.Fate.GONE
-        if not job.running and not job.unacknowledged:
+            if not self._needs_epilog(request) or state.around.is_concluded(request.end):
+                return m.Fate.GONE
+            job = state.jobs[request.job_id] = Job(request.uid)
+        elif self._is_over(request, job, state):
             self._forget(request.job_id, state)
             return m.Fate.GONE
-        job.ending = True
+        job.end = request
         if job.running:
             log.info("ending job", job=request.job_id, grace_s=request.grace_s, reason=request.reason)
             state.launcher.terminate(request.job_id, request.grace_s, request.reason)
         else:
-            self._report_epilog(request.job_id, state)
+            self._conclude(request.job_id, state)
         return m.Fate.ENDING
+
+    def _is_over(self, request: m.Terminate, job: Job, state: State) -> bool:
+        """Whether nothing of a job is left to be done here."""
+        if job.running or job.unacknowledged or state.around.is_preparing(request.job_id):
+            return False
+        return not self._needs_epilog(request) and job.epilog_rc is None
+
+    def _needs_epilog(self, request: m.Terminate) -> bool:
+        return bool(self._programs().epilog) and request.epilog is not None
+
+    def _conclude(self, job_id: int, state: State) -> None:
+        """Where a job that is to end has ended here: run its epilog, once, then tell the controller."""
+        job = state.jobs.get(job_id)
+        if job is None or job.end is None or job.running or state.around.is_preparing(job_id):
+            return
+        if job.epilog_rc is None and self._needs_epilog(job.end):
+            state.around.conclude(job_id, job.end.epilog or {})
+        else:
+            self._report_epilog(job_id, job.epilog_rc or 0, state)
+
+    def _epilog_ran(self, ran: EpilogRan, state: State) -> None:
+        state.around.concluded(ran)
+        job = state.jobs.get(ran.job_id)
+        if job is not None and job.end is not None:
+            job.epilog_rc = int(Errno.ESLURMD_EPILOG_FAILED) if ran.failure is not None else 0
+            self._conclude(ran.job_id, state)
 
     def _steps(self, state: State) -> list[StepKey]:
         return sorted(key for job in state.jobs.values() for key in (*job.running, *job.unacknowledged))
@@ -194,21 +282,28 @@ class Steps(GenServer):
         ended = job.unacknowledged[event.key] = m.Ended(event, job.uid)
         log.info("job ended", job=event.key.job_id, wait_status=event.wait_status, slurm_rc=event.slurm_rc)
         self._report_end(ended, state)
-        if job.ending and not job.running:
-            self._report_epilog(event.key.job_id, state)
+        if isinstance(event, StepEnded) and event.unkillable:
+            self.cast(m.REPORTER, reports.kill_failed(event.key.job_id, state.settings.node_name))
+        self._conclude(event.key.job_id, state)
 
     def _report_end(self, ended: m.Ended, state: State) -> None:
-        self.cast(m.REPORTER, reports.batch_complete(ended, state.settings.node_name))
+        key = ended.event.key
+        if ended.event.slurm_rc == Errno.ESLURMD_PROLOG_FAILED:
+            self.cast(m.REPORTER, self._launch_failed(key.job_id, key.restart_count, m.Acknowledged(key)))
+        else:
+            self.cast(m.REPORTER, reports.batch_complete(ended, state.settings.node_name))
 
-    def _report_epilog(self, job_id: int, state: State) -> None:
-        self.cast(m.REPORTER, reports.epilog_complete(job_id, state.settings.node_name))
+    def _launch_failed(self, job_id: int, restart_count: int, done: object = None) -> m.Report:
+        return reports.launch_failed(job_id, restart_count, holds=self._programs().holds, done=done)
+
+    def _report_epilog(self, job_id: int, return_code: int, state: State) -> None:
+        self.cast(m.REPORTER, reports.epilog_complete(job_id, state.settings.node_name, return_code))
 
     def _resend(self, state: State) -> None:
         for job_id, job in state.jobs.items():
             for ended in job.unacknowledged.values():
                 self._report_end(ended, state)
-            if job.ending and not job.running:
-                self._report_epilog(job_id, state)
+            self._conclude(job_id, state)
 
     def _acknowledged(self, key: StepKey, state: State) -> None:
         job = state.jobs.get(key.job_id)
@@ -219,8 +314,10 @@ class Steps(GenServer):
     def _forget(self, job_id: int, state: State) -> None:
         """Nothing of a job is left here, and a controller knows it. What a requeue has started meanwhile stays."""
         job = state.jobs.get(job_id)
-        if job is None or job.running or job.unacknowledged:
+        if job is None or job.running or job.unacknowledged or state.around.is_preparing(job_id):
             return
+        if job.end is not None:
+            state.around.forget(job.end.end)
         del state.jobs[job_id]
         state.launcher.forget(job_id)
         for key in job.acknowledged:
@@ -229,7 +326,7 @@ class Steps(GenServer):
     def _sweep(self, state: State) -> None:
         """Forget what was acknowledged long ago and never ended by a controller."""
         for job_id, job in list(state.jobs.items()):
-            if not job.running and not job.unacknowledged and self._is_old(job_id, state):
+            if not job.running and not job.unacknowledged and not job.ending and self._is_old(job_id, state):
                 self._forget(job_id, state)
 
     def _is_old(self, job_id: int, state: State) -> bool:

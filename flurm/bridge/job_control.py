@@ -67,7 +67,8 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
 
 
 def kill(record: wire.KillStep, context: Context) -> Mapped:
-    """REQUEST_KILL_JOB: scancel of a job, of array tasks, or a signal to them."""
+    """REQUEST_KILL_JOB: scancel of a job, of array tasks, or a signal to them; a daemon whose launch failed may say
+    KILL_ARRAY_TASK of a job that is no array's, which slurmctld takes as well."""
     target = _target(record.sjob_id, record.step_id.job_id)
     return _kill(target, record, context)
 
@@ -104,7 +105,6 @@ def _kill(target: str | None, record: wire.KillStep, context: Context, *, batch_
             batch_only=batch_only or bool(record.flags & KillFlag.JOB_BATCH),
             whole_job=bool(record.flags & KillFlag.FULL_JOB),
             steps_only=bool(record.flags & KillFlag.STEPS_ONLY),
-            array_only=bool(record.flags & KillFlag.ARRAY_TASK),
         )
     )
 
@@ -197,12 +197,18 @@ def requeue(record: wire.RequeueJob, context: Context) -> Mapped:
     special = bool(record.flags & JobStateFlag.SPECIAL_EXIT)
     hold = special or bool(record.flags & JobStateFlag.REQUEUE_HOLD)
     failed = bool(record.flags & JobStateFlag.LAUNCH_FAILED) and is_operator(context.cluster, context.uid)
+    hold |= failed and _holds_failed_launches(context)  # a slurmd of 22.05 says so itself, a newer one leaves it to us
     return for_jobs(
         RequeueJob(
             now_s=context.now_s, user_id=context.uid, target=target, hold=hold, special_exit=special,
             launch_failed=failed,
         )
     )  # fmt: skip
+
+
+def _holds_failed_launches(context: Context) -> bool:
+    words = (context.config.scheduler_parameters or "").lower().replace(" ", "").split(",")
+    return "nohold_on_prolog_fail" not in words
 
 
 def top(record: wire.TopJob, context: Context) -> Mapped:

@@ -17,6 +17,7 @@ from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Node
 from protocol import messages as wire
 from protocol.constants import (
     BATCH_STEP,
+    EXTERN_STEP,
     MEM_PER_CPU,
     NO_VAL,
     NO_VAL16,
@@ -31,7 +32,17 @@ from protocol.hostlist import fold
 from protocol.schema import Record
 from protocol.versions import Version
 
-__all__ = ["Verdict", "batch_launch", "is_already_gone", "notice", "reboot", "signal", "termination", "verdict_of"]
+__all__ = [
+    "Verdict",
+    "batch_launch",
+    "is_already_gone",
+    "notice",
+    "prolog_launch",
+    "reboot",
+    "signal",
+    "termination",
+    "verdict_of",
+]
 
 _ALL_STEPS_22_05 = 40001
 """22.05 names all steps of a job by the step after the last possible one (MaxStepCount is 40000)."""
@@ -64,7 +75,7 @@ def batch_launch(
     groups, repetitions = cpu_groups(job)
     memory = _requested_memory(spec)
     array = job.array
-    credential = _credential(job, cluster, now_s, version=version, batch_host=job.batch_host)
+    credential = _credential(job, cluster, now_s, version=version, step_id=BATCH_STEP, step_nodes=job.batch_host or "")
     return wire.BatchLaunch(
         job_id=job.id,
         uid=spec.user_id,
@@ -113,6 +124,24 @@ def batch_launch(
     )
 
 
+def prolog_launch(job: Job, cluster: Cluster, *, version: int, signer: object, now_s: int) -> wire.PrologLaunch:
+    """The record of REQUEST_LAUNCH_PROLOG: run the job's prolog now, before anything of it is launched."""
+    spec, nodes = job.spec, fold(job.node_names)
+    body = _credential(job, cluster, now_s, version=version, step_id=EXTERN_STEP, step_nodes=nodes)
+    return wire.PrologLaunch(
+        job_id=job.id,
+        uid=spec.user_id,
+        gid=spec.group_id,
+        nodes=nodes,
+        std_out=spec.std_out,
+        std_err=spec.std_err,
+        work_dir=spec.work_dir,
+        user_name=users.identity_of(spec.user_id, spec.group_id).pw_name,
+        spank_job_env=list(spec.spank_environment),
+        slurm_cred=unsigned_or_token(body, version, signer, now_s),
+    )
+
+
 _APPEND = 1
 
 
@@ -145,12 +174,12 @@ def _requested_memory(spec: JobSpec) -> int:
 
 
 def _credential(
-    job: Job, cluster: Cluster, now_s: int, *, version: int, batch_host: str | None = None
+    job: Job, cluster: Cluster, now_s: int, *, version: int, step_id: int = NO_VAL, step_nodes: str = ""
 ) -> wire.CredentialBody:
-    """The body of a job's credential: for the batch step on its host, or (in a termination) for no step."""
+    """The body of a job's credential: for the batch step on its host, for the extern step on all nodes, or (in a
+    termination) for no step."""
     spec, allocation = job.spec, job.allocation
     assert allocation is not None
-    step_id = BATCH_STEP if batch_host else NO_VAL
     cores = [
         NodeCores(
             sockets=_sockets(node),
@@ -166,7 +195,7 @@ def _credential(
         step_id=wire.StepId(sluid=_sluid(job, version), job_id=job.id, step_id=step_id, step_het_comp=NO_VAL),
         identity=users.identity_of(spec.user_id, spec.group_id),
         job_nodes=fold(job.node_names),
-        step_nodes=batch_host or "",
+        step_nodes=step_nodes,
         cores=cores,
         ctime_s=now_s,
         ntasks=spec.num_tasks or 0,
@@ -188,11 +217,11 @@ def _credential(
     body.job_core_spec = spec.core_spec or NO_VAL16
     if version >= Version.V26_05:
         body.job_oversubscribe = 0
-    memory = 1 if batch_host else 0
+    memory = {BATCH_STEP: 1, EXTERN_STEP: len(body.job_mem_alloc)}.get(step_id, 0)
     body.job_mem_alloc_size = memory
     body.job_mem_alloc = body.job_mem_alloc[:memory]
-    body.job_mem_alloc_rep_count = [1] * memory
-    if not batch_host:
+    body.job_mem_alloc_rep_count = [1] * memory if step_id == BATCH_STEP else body.job_mem_alloc_rep_count[:memory]
+    if not step_nodes:
         body.step_hostlist = body.step_core_bitmap = None
     return body
 

@@ -6,9 +6,11 @@ job's name to the environment, where the submitting program put it.
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import Sequence
 
 from flurm.node.environment import expand_counts, read_submitted
+from flurm.node.programs import JobFacts
 from flurm.node.spec import BATCH_STEP, MEM_PER_CPU, NO_VAL, LaunchSpec, OpenMode
 from protocol.messages.credentials import CredentialBody
 from protocol.messages.launch import BatchLaunch
@@ -68,6 +70,44 @@ def launch_spec(
         start_s=credential.job_start_time,
         end_s=credential.job_end_time,
     )
+
+
+def job_facts(credential: CredentialBody, *, work_dir: str | None = None) -> JobFacts:
+    """What a prolog or an epilog is told of the job that a launch, a prolog's launch or a termination is about."""
+    identity = credential.id
+    uid = credential.uid or identity.uid
+    counts, repetitions = tuple(credential.cpu_array), tuple(credential.cpu_array_reps)
+    limits = {"start_s": credential.job_start_time, "end_s": credential.job_end_time}
+    return JobFacts(
+        job_id=credential.step_id.job_id,
+        uid=uid,
+        gid=credential.gid or identity.gid,
+        user_name=credential.pw_name or identity.pw_name or _user_name(uid),
+        partition=credential.job_partition or "",
+        node_list=credential.job_hostlist or "",
+        node_count=credential.job_nhosts or 1,
+        cpus_per_node=counts,
+        cpu_count_reps=repetitions,
+        restart_count=credential.job_restart_cnt,
+        work_dir=work_dir or "",
+        account=credential.job_account or "",
+        comment=credential.job_comment or "",
+        constraints=credential.job_constraints or "",
+        extra=credential.job_extra or "",
+        licenses=credential.job_licenses or "",
+        reservation=credential.job_reservation or "",
+        std_in=credential.job_std_in or "",
+        std_out=credential.job_std_out or "",
+        std_err=credential.job_std_err or "",
+        **limits,
+    )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def allocated_cpus(credential: CredentialBody, node_index: int, core_cpus: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -4,6 +4,8 @@
 (see `stepd`), to which this process holds one connection. Each connection tells when the script runs and that it has
 ended; an end of file without that means that the manager died. One thread listens to all of them and calls `on_event`.
 
+A step may have to wait for its job's prolog: `launch` then only enters it, and `begin` or `refuse` decides.
+
 Whatever is started is started at most once per `StepKey`, whoever crashes when: the spool remembers. A step stays in
 the spool until `forget`, so that a daemon which restarts before its controller knew can report it again.
 """
@@ -28,7 +30,7 @@ from typing import Any
 import structlog
 
 from flurm.node import cgroups, processes, spool
-from flurm.node.plan import make_plan
+from flurm.node.plan import NO_PROGRAMS, StepPrograms, make_plan
 from flurm.node.spec import (
     ESLURMD_FORK_FAILED,
     Event,
@@ -41,6 +43,7 @@ from flurm.node.spec import (
     StepKey,
     StepStarted,
     Usage,
+    WaitingStep,
 )
 
 log = structlog.get_logger(__name__)
@@ -116,18 +119,37 @@ class Launcher:
                 step.channel.close()
             self._steps.clear()
 
-    def launch(self, spec: LaunchSpec) -> bool:
+    def launch(
+        self, spec: LaunchSpec, programs: StepPrograms = NO_PROGRAMS, *, prolog: dict[str, str] | None = None
+    ) -> bool:
         """Takes a step on; False where this very step was taken before. Durable against a crash of this process.
+
+        With `prolog`, the environment of the job's prolog, it does not begin before `begin`.
 
         Raises `LaunchRefusedError` for a user whose jobs this daemon cannot run, OSError where the spool is full.
         """
         key = spec.key
-        plan = make_plan(spec, self.node_name, self._host, self.working_cluster, self._cgroup_root)
+        plan = make_plan(spec, self.node_name, self._host, self.working_cluster, self._cgroup_root, programs)
         with self._lock:
-            if not spool.create(self.spool_dir, key.name, plan, spec.script, spec.uid, spec.gid):
+            if not spool.create(self.spool_dir, key.name, plan, spec.script, spec.uid, spec.gid, prolog):
                 return False
-            self._request_manager(key)
+            if prolog is None:
+                self._request_manager(key)
         return True
+
+    def begin(self, key: StepKey) -> None:
+        """Starts a step that has waited for its prolog."""
+        with self._lock:
+            if key in self._steps:
+                return
+            (self.spool_dir / key.name / spool.WAITS).unlink(missing_ok=True)
+            self._request_manager(key)
+
+    def refuse(self, key: StepKey, error: str, *, wait_status: int, slurm_rc: int = 0) -> StepFailedToStart:
+        """Ends a step that has waited, without starting it; durable. Returns its story, which nobody announces."""
+        status = {"stage": "prolog", "error": error, "wait_status": wait_status, "slurm_rc": slurm_rc}
+        _write_down(self.spool_dir / key.name, status)
+        return StepFailedToStart(key, "prolog", error, wait_status, slurm_rc)
 
     def signal(self, job_id: int, signum: int, target: SignalTarget = SignalTarget.ALL) -> bool:
         """Sends a signal to a job's processes here; False where nothing of it runs."""
@@ -167,18 +189,22 @@ class Launcher:
                     if key not in self._steps:
                         spool.remove(self.spool_dir, key.name)
 
-    def recover(self) -> list[RunningStep | FinishedStep]:
+    def recover(self) -> list[RunningStep | FinishedStep | WaitingStep]:
         """Finds what an earlier daemon left: follows what runs, starts what was accepted but never begun.
 
-        Finished steps are returned, not announced: the caller reports them and then forgets them.
+        What waits for a prolog goes on waiting: the caller runs that again, then begins. Finished steps are returned,
+        not announced: the caller reports them and then forgets them.
         """
-        found: list[RunningStep | FinishedStep] = []
+        found: list[RunningStep | FinishedStep | WaitingStep] = []
         for key in self._entries():
             with self._lock:
                 if key in self._steps:
                     continue
                 directory = self.spool_dir / key.name
-                if spool.read_record(directory, spool.STATUS) is None and self._take_up(key, directory):
+                prolog = spool.read_record(directory, spool.WAITS)
+                if prolog is not None and not (directory / spool.STATUS).exists():
+                    found.append(WaitingStep(key, prolog))
+                elif spool.read_record(directory, spool.STATUS) is None and self._take_up(key, directory):
                     record = spool.read_record(directory, spool.STARTED) or {}
                     found.append(RunningStep(key, record.get("manager_pid", 0), record.get("script_pid", 0)))
                 else:
@@ -354,7 +380,8 @@ class Launcher:
             started_s=status["started_s"],
             ended_s=status["ended_s"],
         )
-        return StepEnded(key, status["wait_status"], usage, status["slurm_rc"])
+        unkillable = status.get("unkillable", False)
+        return StepEnded(key, status["wait_status"], usage, status["slurm_rc"], unkillable=unkillable)
 
 
 def _connect(directory: Path) -> socket.socket | None:
@@ -379,12 +406,16 @@ def _give_up(directory: Path) -> dict[str, Any]:
         "wait_status": 256,
         "slurm_rc": ESLURMD_FORK_FAILED,
     }
+    _write_down(directory, status)
+    return status
+
+
+def _write_down(directory: Path, status: dict[str, Any]) -> None:
     try:
         spool.write_record(directory, spool.STARTED, {})
         spool.write_record(directory, spool.STATUS, status, durable=True)
     except OSError as error:
         log.error("cannot write down that a step failed", directory=str(directory), error=str(error))
-    return status
 
 
 def _kill_orphans(started: dict[str, Any]) -> None:

@@ -17,6 +17,19 @@ from flurm.node.spec import BATCH_STEP, ESLURMD_UID_NOT_FOUND, LaunchSpec, OpenM
 _DEFAULT_UMASK = 0o022
 
 
+class StepPrograms(msgspec.Struct, frozen=True, kw_only=True):
+    """Programs of the site that a step manager runs: paths, empty for none."""
+
+    task_prolog: str = ""
+    task_epilog: str = ""
+    unkillable: str = ""
+    unkillable_s: float = 60.0
+    slurm_conf: str = ""
+
+
+NO_PROGRAMS = StepPrograms()
+
+
 class LaunchRefusedError(Exception):
     """This node cannot run the step at all; `slurm_rc` is the error to answer with."""
 
@@ -26,7 +39,12 @@ class LaunchRefusedError(Exception):
 
 
 def make_plan(
-    spec: LaunchSpec, node_name: str, host: str, working_cluster: str = "", cgroup_root: str = ""
+    spec: LaunchSpec,
+    node_name: str,
+    host: str,
+    working_cluster: str = "",
+    cgroup_root: str = "",
+    programs: StepPrograms = NO_PROGRAMS,
 ) -> dict[str, Any]:
     """The plan of a batch step on this node; raises `LaunchRefusedError` where this daemon may not run it."""
     spec = _complete_user(spec)
@@ -57,6 +75,7 @@ def make_plan(
         "cpu_ids": list(spec.cpu_ids),
         "memory_mib": spec.memory_mib,
         "cgroup_root": cgroup_root,
+        "programs": msgspec.structs.asdict(programs),
     }
 
 

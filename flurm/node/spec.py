@@ -25,6 +25,7 @@ ESLURMD_IO_ERROR = 4021
 """Wait status that Slurm reports where a job's input or output could not be opened (seen as exit code 0:53)."""
 
 ESLURMD_FORK_FAILED = 4019
+ESLURMD_PROLOG_FAILED = 4022
 ESLURMD_UID_NOT_FOUND = 4005
 
 
@@ -149,7 +150,8 @@ class StepEnded(msgspec.Struct, frozen=True):
     """The script has ended and nothing of the step is left.
 
     `wait_status` is as waitpid gives it and as REQUEST_COMPLETE_BATCH_SCRIPT carries it in job_rc; `slurm_rc` is 0
-    or an error of the node itself; `lost` says that the step's manager died before it could learn the real status.
+    or an error of the node itself; `lost` says that the step's manager died before it could learn the real status;
+    `unkillable` that processes of it are left which could not be killed in time.
     """
 
     key: StepKey
@@ -157,6 +159,7 @@ class StepEnded(msgspec.Struct, frozen=True):
     usage: Usage
     slurm_rc: int = 0
     lost: bool = False
+    unkillable: bool = False
 
 
 class StepFailedToStart(msgspec.Struct, frozen=True):
@@ -170,6 +173,13 @@ class StepFailedToStart(msgspec.Struct, frozen=True):
 
 
 Event = StepStarted | StepEnded | StepFailedToStart
+
+
+class WaitingStep(msgspec.Struct, frozen=True):
+    """A step that was found in the spool, whose prolog was not seen to end; `prolog` is that one's environment."""
+
+    key: StepKey
+    prolog: dict[str, str]
 
 
 class RunningStep(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
     job00042.0.batch/     job 42, first run, batch step; only the daemon's user may look in
         plan              what to execute, as JSON (written before the directory gets its name)
         slurm_script      the script, owned by the user, mode 0700
-        lock              locked (flock) by the step's manager for as long as it lives
+        waits             there while the job's prolog runs: what that needs to run again after a crash
+    lock              locked (flock) by the step's manager for as long as it lives
         control           unix socket of the manager, for a daemon that comes back
         started           manager's and script's process, their start times, the boot they belong to
         status            how it ended; durable before anybody is told
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 PLAN, SCRIPT, LOCK, CONTROL, STARTED, STATUS = "plan", "slurm_script", "lock", "control", "started", "status"
+WAITS = "waits"
 _UNFINISHED = ".new-"
 
 
@@ -37,8 +39,11 @@ def prepare(spool: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def create(spool: Path, name: str, plan: Mapping[str, Any], script: bytes, uid: int, gid: int) -> bool:
-    """Enters a step; False where it was entered before. What is there afterwards is complete."""
+def create(
+    spool: Path, name: str, plan: Mapping[str, Any], script: bytes, uid: int, gid: int, waits: object = None
+) -> bool:
+    """Enters a step; False where it was entered before. What is there afterwards is complete. `waits`: what must be
+    done before it may begin, None where it may at once."""
     final = spool / name
     if final.exists():
         return False
@@ -49,6 +54,8 @@ def create(spool: Path, name: str, plan: Mapping[str, Any], script: bytes, uid: 
         fresh.chmod(0o711)
         _write(fresh / PLAN, json.dumps(plan).encode(), 0o600)
         _write(fresh / SCRIPT, script, 0o700)
+        if waits is not None:
+            _write(fresh / WAITS, json.dumps(waits).encode(), 0o600)
         if os.geteuid() == 0:
             os.chown(fresh / SCRIPT, uid, gid, follow_symlinks=False)
         fresh.rename(final)

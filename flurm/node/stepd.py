@@ -63,7 +63,7 @@ class StepManager:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wakeup, self.waker = socket.socketpair()
         self.poll = select.poll()
-        self.script_pid = 0
+        self.script_pid = self.epilog_pid = 0
         self.wait_status: int | None = None
         self.stderr_fd = -1
         self.kill_at_s: float | None = None
@@ -72,7 +72,7 @@ class StepManager:
         self.watches_memory = bool(plan["memory_mib"]) and not (self.cgroup and self.cgroup.limits_memory)
         self.memory_check_s = time.monotonic() + MEMORY_CHECK_S
         self.out_of_memory = False
-        self.announced = False
+        self.announced = self.unkillable = False
         self.started_s = time.time()
         if channel is not None:
             self._add_connection(channel)
@@ -89,6 +89,8 @@ class StepManager:
         while self.script_pid and self.wait_status is None:
             self._serve(self._next_deadline_ms())
             self._keep_time()
+        if failure is None:
+            self._run_epilog()
         self._clean_up()
         self._finish(failure)
 
@@ -157,6 +159,8 @@ class StepManager:
                     return
                 if pid == self.script_pid:
                     self.wait_status = status
+                elif pid == self.epilog_pid:
+                    self.epilog_pid = 0
 
     def _add_connection(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -261,12 +265,30 @@ class StepManager:
             self.cgroup.kill()
         processes.signal_all(self._targets("all"), signal.SIGKILL)
 
+    def _run_epilog(self) -> None:
+        """Runs the site's TaskEpilog, as the job's user, before what the script left behind is killed."""
+        if not self.plan.get("programs", {}).get("task_epilog"):
+            return
+        try:
+            self.epilog_pid = task.spawn_epilog(self.plan, self.stderr_fd, self.cgroup)
+        except OSError as error:
+            self._log(f"TaskEpilog: {error.strerror}")
+        while self.epilog_pid:
+            self._serve(self._next_deadline_ms())
+            self._keep_time()
+
     def _clean_up(self) -> None:
-        """Kills and reaps whatever is left; what cannot be killed within the patience is left to the system."""
-        give_up_s = time.monotonic() + CLEANUP_PATIENCE_S
+        """Kills and reaps whatever is left. What cannot be killed within UnkillableStepTimeout is left to the system
+        and to the site's UnkillableStepProgram."""
+        programs = self.plan.get("programs", {})
+        give_up_s = time.monotonic() + programs.get("unkillable_s", CLEANUP_PATIENCE_S)
         while self._has_children() and time.monotonic() < give_up_s:
             self._kill_all()
             self._serve(200)
+        if self._has_children():
+            self.unkillable = True
+            if programs.get("unkillable"):
+                task.spawn_detached(programs["unkillable"], self.plan)
         if self.cgroup:
             self.out_of_memory |= self.cgroup.saw_oom_kill()
             self.cgroup.remove()
@@ -297,6 +319,7 @@ class StepManager:
             "max_rss_kib": usage.ru_maxrss,
             "started_s": self.started_s,
             "ended_s": time.time(),
+            "unkillable": self.unkillable,
         }
         self._report(status | (failure or {}))
 

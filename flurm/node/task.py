@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from flurm.node import task_programs
 from flurm.node.cgroups import StepGroup
 
 IO_SETUP_FAILED = 4021
@@ -193,16 +194,80 @@ def _be_the_script(
         os.umask(plan["umask"])
         stage = "exec"
         environment["SLURM_TASK_PID"] = str(os.getpid())
+        programs = plan.get("programs", {})
+        if programs.get("task_prolog"):
+            os.close(report)  # the manager must not wait for it: its end may be asked for meanwhile
+            environment = _prepared(programs, environment, f"slurmstepd-{plan['node']}")
         os.execve(script, [str(script), *plan["arguments"]], environment)
     except OSError as error:
         status = (error.errno or 1) & 0xFF
         message = _describe(stage, script, error)
         _complain(files.stderr, message)
-        os.write(report, json.dumps({"stage": stage, "error": message}).encode())
+        with contextlib.suppress(OSError):
+            os.write(report, json.dumps({"stage": stage, "error": message}).encode())
     except BaseException as error:
-        os.write(report, json.dumps({"stage": stage, "error": repr(error)}).encode())
+        with contextlib.suppress(OSError):
+            os.write(report, json.dumps({"stage": stage, "error": repr(error)}).encode())
     finally:
         os._exit(status)
+
+
+def _prepared(programs: dict[str, Any], environment: dict[str, str], complainer: str) -> dict[str, str]:
+    """Runs the site's TaskProlog and returns the environment that it leaves; where it fails the task ends as it did."""
+    path = programs["task_prolog"]
+    try:
+        status, printed = task_programs.run_task_prolog(path, environment, programs["slurm_conf"])
+    except OSError as error:
+        os.write(2, f"{complainer}: error: TaskProlog {path} cannot be executed: {error.strerror}\n".encode())
+        os._exit(1)
+    orders = task_programs.orders_of(printed, environment)
+    if orders.lines:
+        os.write(1, "".join(f"{line}\n" for line in orders.lines).encode(errors="surrogateescape"))
+    if status:
+        os.write(2, f"{complainer}: error: TaskProlog failed status={status}\n".encode())
+        os._exit(status)
+    return orders.environment
+
+
+def spawn_epilog(plan: dict[str, Any], stderr: int, cgroup: StepGroup | None) -> int:
+    """Starts the site's TaskEpilog in a child with the job's identity; returns its process number."""
+    programs = plan["programs"]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _reset_signals()
+            set_oom_score(0)
+            if cgroup:
+                cgroup.enter()
+            _take_identity(plan)
+            os.chdir(_FALLBACK_DIR)
+            with contextlib.suppress(OSError):
+                os.chdir(plan["work_dir"])
+            if stderr >= 0:
+                os.dup2(stderr, 2)
+            os.umask(plan["umask"])
+            task_programs.run_task_epilog(programs["task_epilog"], plan["environment"], programs["slurm_conf"])
+        except OSError as error:
+            _complain(stderr, f"TaskEpilog {programs['task_epilog']} cannot be executed: {error.strerror}")
+        finally:
+            os._exit(0)
+    return pid
+
+
+def spawn_detached(program: str, plan: dict[str, Any]) -> None:
+    """Starts the site's UnkillableStepProgram as this process's user; nobody waits for it."""
+    environment = {"SLURM_JOB_ID": str(plan["job_id"]), "SLURM_STEP_ID": plan["step"]}
+    try:
+        subprocess.Popen(
+            [program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        print(f"flurm stepd: UnkillableStepProgram {program}: {error.strerror}", file=sys.stderr, flush=True)
 
 
 def _describe(stage: str, script: Path, error: OSError) -> str:

@@ -97,13 +97,18 @@ def cluster() -> Cluster:
 
 
 def context(
-    uid: int = ALICE, *, release: str = "22.05", state: Cluster | None = None, blobs: Blobs | None = None
+    uid: int = ALICE,
+    *,
+    release: str = "22.05",
+    state: Cluster | None = None,
+    blobs: Blobs | None = None,
+    config: Config = CONFIG,
 ) -> Context:
     """A request of a user to the recorded cluster."""
     blobs = blobs or Blobs()
     return Context(
         cluster=state if state is not None else cluster(), version=VERSIONS[release], uid=uid, gid=uid, now_s=NOW_S,
-        config=CONFIG, introduce_blobs=blobs.introduce, read_blob=blobs.get, peer=("127.0.0.1", 40000),
+        config=config, introduce_blobs=blobs.introduce, read_blob=blobs.get, peer=("127.0.0.1", 40000),
     )  # fmt: skip
 
 

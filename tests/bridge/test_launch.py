@@ -9,7 +9,7 @@ from flurm.core.effects import SignalJob
 from flurm.core.enums import JobState
 from flurm.core.records import Allocation, ArrayTask, Job, NodeShare
 from protocol.codec import decode_body, encode_body
-from protocol.constants import MessageType
+from protocol.constants import EXTERN_STEP, MessageType
 from protocol.errno import Errno
 from protocol.hostlist import expand
 from protocol.messages import ReturnCode, ReturnCodeText, UserIdentity
@@ -76,6 +76,22 @@ def test_a_batch_launch_is_what_a_real_controller_sent(release, step):
     ours = launched(job_of(release, step, credential, blobs, array), blobs, VERSIONS[release], credential.ctime)
     credential.job_gres_list = []
     assert ours == theirs
+
+
+@pytest.mark.parametrize(("release", "step"), CASES)
+def test_a_prolog_is_asked_for_with_the_jobs_credential_for_the_extern_step_on_all_its_nodes(release, step):
+    theirs, blobs, version = sent(release, step, "REQUEST_BATCH_JOB_LAUNCH"), Blobs(), VERSIONS[release]
+    batch = theirs.cred.credential
+    record = launch.prolog_launch(
+        job_of(release, step, batch, blobs), cluster(), version=version, signer=None, now_s=batch.ctime
+    )
+    message = MessageType.REQUEST_LAUNCH_PROLOG
+    ours = decode_body(message, encode_body(message, record, version), version)
+    credential = ours.slurm_cred.credential
+    assert (ours.uid, ours.nodes, ours.work_dir) == (batch.uid or batch.id.uid, theirs.nodes, theirs.work_dir)
+    assert (credential.step_id.step_id, credential.step_hostlist) == (EXTERN_STEP, batch.job_hostlist)
+    assert sum(credential.job_mem_alloc_rep_count) == credential.job_nhosts == batch.job_nhosts
+    assert credential.job_core_bitmap == credential.step_core_bitmap == batch.job_core_bitmap
 
 
 @pytest.mark.parametrize(("release", "step"), [case for case in CASES if case[1] in ("sbatch-plain", "sbatch-wrap")])

@@ -1,5 +1,6 @@
 """Recorded requests become the commands that they are meant to be; what may not be done is refused."""
 
+import msgspec
 import pytest
 
 from flurm.bridge import requests
@@ -9,8 +10,8 @@ from flurm.core.effects import Done, Rejected, Result, Results
 from flurm.core.enums import NodeFlag, NodeState, PartitionState, Refusal
 from flurm.core.records import UNLIMITED, Partition
 from protocol import messages as wire
-from protocol.constants import BATCH_STEP, NICE_OFFSET, NO_VAL, MessageType
-from tests.bridge.sent import ALICE, BOB, NOW_S, ROOT, SLURM, cluster, context, releases_of, sent, with_job
+from protocol.constants import BATCH_STEP, NICE_OFFSET, NO_VAL, JobStateFlag, KillFlag, MessageType
+from tests.bridge.sent import ALICE, BOB, CONFIG, NOW_S, ROOT, SLURM, cluster, context, releases_of, sent, with_job
 
 
 def mapped(message, record, uid=ALICE, **kwargs):
@@ -364,6 +365,29 @@ def test_only_the_nodes_own_faults_put_a_job_back(job_rc, slurm_rc, status, kept
 def test_a_node_that_could_not_run_a_job_is_drained_where_the_next_would_fare_no_better(slurm_rc, reason):
     record = wire.BatchComplete(job_id=4, job_rc=0, slurm_rc=slurm_rc, node_name="n1")
     assert command("REQUEST_COMPLETE_BATCH_SCRIPT", record, ROOT).drain_reason == reason
+
+
+@pytest.mark.parametrize(
+    ("flags", "parameters", "held"),
+    [
+        (JobStateFlag.LAUNCH_FAILED | JobStateFlag.REQUEUE_HOLD, None, True),  # slurmd 22.05
+        (JobStateFlag.LAUNCH_FAILED, None, True),  # slurmd 24.11
+        (JobStateFlag.LAUNCH_FAILED, "bf_interval=1,nohold_on_prolog_fail", False),
+        (0, None, False),
+    ],
+)
+def test_a_job_that_a_daemon_could_not_launch_is_held_unless_the_site_says_otherwise(flags, parameters, held):
+    config = msgspec.structs.replace(CONFIG, scheduler_parameters=parameters)
+    record = wire.RequeueJob(job_id=4, flags=int(flags))
+    again = command("REQUEST_JOB_REQUEUE", record, ROOT, config=config)
+    assert (again.hold, again.launch_failed) == (held, bool(flags))
+
+
+def test_a_daemon_may_kill_a_job_that_is_no_arrays_in_the_words_for_an_array():
+    record = wire.KillStep(sjob_id="4", signal=9, flags=int(KillFlag.ARRAY_TASK))
+    assert command("REQUEST_KILL_JOB", record, ROOT) == command(
+        "REQUEST_KILL_JOB", wire.KillStep(sjob_id="4", signal=9), ROOT
+    )
 
 
 @pytest.mark.parametrize(("prolog_rc", "drained"), [(0, False), (1, True)])

@@ -14,7 +14,7 @@ import pytest
 import flurm
 from flurm.node import processes, spool
 from flurm.node.plan import make_plan
-from flurm.node.spec import FinishedStep, RunningStep, StepEnded, StepFailedToStart, StepKey, StepStarted
+from flurm.node.spec import FinishedStep, RunningStep, StepEnded, StepFailedToStart, StepKey, StepStarted, WaitingStep
 from tests.node.node import PATIENCE_S, Node, batch, make_workplace
 
 ROOT = Path(flurm.__file__).parent.parent
@@ -290,3 +290,21 @@ def test_a_daemon_whose_socket_is_gone_does_not_hold_a_step_up(node):
     assert ended_in_time(manager)
     status = spool.read_record(node.spool / "job00001.0.batch", spool.STATUS)
     assert os.waitstatus_to_exitcode(status["wait_status"]) == 4
+
+
+def test_a_step_waits_for_its_prolog_across_a_restart_of_the_daemon(node):
+    spec = batch(9, "echo ran", node.work)
+    assert node.launcher.launch(spec, prolog={"SLURM_JOB_ID": "9"})
+    assert not node.launcher.launch(spec, prolog={"SLURM_JOB_ID": "9"})
+    assert node.launcher.recover() == [WaitingStep(spec.key, {"SLURM_JOB_ID": "9"})]
+    node.launcher.begin(spec.key)
+    node.wait_for(StepEnded, 9)
+    assert node.output(9) == "ran\n"
+
+
+def test_a_step_whose_prolog_failed_has_ended_and_never_runs(node):
+    spec = batch(9, "echo ran", node.work)
+    node.launcher.launch(spec, prolog={})
+    story = node.launcher.refuse(spec.key, "the prolog ended with 3", wait_status=256, slurm_rc=4022)
+    assert node.launcher.recover() == [FinishedStep(spec.key, story)]
+    assert not (node.work / "slurm-9.out").exists()

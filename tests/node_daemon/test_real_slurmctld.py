@@ -26,7 +26,10 @@ class FlurmNodes(Cluster):
     """Debian's slurmctld, with flurmd for all of its nodes."""
 
     def start(self) -> None:
-        self.sandbox.run(f"mkdir -p {CLUSTER_DIR}/state; echo TreeWidth=2 >> /etc/slurm/slurm.conf")
+        more = "TreeWidth=2\\nProlog=/mnt/cluster/prolog\\nEpilog=/mnt/cluster/epilog\\n"
+        self.sandbox.run(f"mkdir -p {CLUSTER_DIR}/state; printf '{more}' >> /etc/slurm/slurm.conf")
+        for program in ("prolog", "epilog"):
+            self.sandbox.write(f"{CLUSTER_DIR}/{program}", f"#!/bin/sh\n[ ! -e /mnt/{program}-fails ]\n", mode=0o755)
         self.sandbox.write("/mnt/cluster/flurm.toml", '[flurm]\nslurm_conf = "/etc/slurm/slurm.conf"\n')
         self.sandbox.spawn(["slurmctld", "-D"], f"{CLUSTER_DIR}/ctld.out.log", foreign=self.foreign)
         for node in NODES:
@@ -135,3 +138,29 @@ def test_the_controller_shows_the_nodes_release_and_size(slurm):
     shown = slurm.client("scontrol show node n1").stdout
     assert f"Version={slurm.release}.0" in shown
     assert "CPUTot=2" in shown
+
+
+def test_a_prolog_that_fails_holds_the_job_and_drains_the_node(slurm):
+    slurm.sandbox.write("/mnt/prolog-fails", "")
+    job = slurm.submit("-w n2 --wrap true")
+    await_drained(slurm, "n2", "Prolog error")
+    slurm.sandbox.run(["rm", "/mnt/prolog-fails"])
+    assert "Reason=launch_failed_requeued_held" in slurm.await_state(job, "PENDING")
+    assert slurm.client(f"scancel {job}; scontrol update nodename=n2 state=resume").exit == 0
+    slurm.await_idle(PATIENCE_S)
+
+
+def test_an_epilog_that_fails_drains_the_node(slurm):
+    slurm.sandbox.write("/mnt/epilog-fails", "")
+    slurm.submit("-w n2 --wrap true")
+    await_drained(slurm, "n2", "Epilog error")
+    slurm.sandbox.run(["rm", "/mnt/epilog-fails"])
+    assert slurm.client("scontrol update nodename=n2 state=resume").exit == 0
+    slurm.await_idle(PATIENCE_S)
+
+
+def await_drained(slurm, node: str, reason: str) -> None:
+    give_up_s = time.monotonic() + PATIENCE_S
+    while (seen := slurm.client(f"sinfo -h -n {node} -p debug -o '%T %E'").stdout) != f"drained {reason}\n":
+        assert time.monotonic() < give_up_s, seen + slurm.logs()
+        time.sleep(0.05)

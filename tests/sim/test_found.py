@@ -70,7 +70,7 @@ class Answering:
 def test_a_node_that_was_silent_under_the_last_controller_in_charge_is_usable_as_soon_as_it_answers_the_next():
     core = World(nodes=1)
     core.do(NodesMissing(now_s=1030, names=("n1",)))
-    config = SimpleNamespace(heartbeat_interval=10_000, node_down_threshold=3)
+    config = SimpleNamespace(heartbeat_interval=10_000, node_down_threshold=3, slurm={})
     system = Simulation({"config": config, "agents": lambda env: Answering()})
     system.terms.update(in_charge=True, cluster=core.cluster)
     for name in ("flurm_consensus", "flurm_tracer"):

@@ -42,6 +42,14 @@ BLOCKS = (
             """,
         "yes/no": "DisableRootJobs",
     }),
+    Block(State.ACTS, "on FLURM's own nodes, see flurmd.md; a real slurmd does so by its own file", {
+        "prolog flags": "PrologFlags",
+        "text": """
+            Epilog HealthCheckNodeState HealthCheckProgram HealthCheckTimeout Prolog TaskEpilog TaskProlog
+            UnkillableStepProgram
+            """,
+        "u16": "HealthCheckInterval UnkillableStepTimeout",
+    }),
     Block(State.ACTS, "under the names slurmctld and slurmd, see migrating.md", {
         "level": "SlurmctldDebug SlurmdDebug",
         "text": "SlurmctldLogFile SlurmctldPidFile SlurmdLogFile SlurmdPidFile",
@@ -70,14 +78,9 @@ BLOCKS = (
         "u32": "DefCpuPerGPU DefMemPerGPU",
     }),
     Block(State.DIFFERS, "no program is run at that moment yet", {
-        "prolog flags": "PrologFlags",
         "text": """
-            Epilog HealthCheckNodeState HealthCheckProgram HealthCheckTimeout
-            PrEpParameters PrEpPlugins Prolog
-            ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg TaskEpilog
-            TaskProlog UnkillableStepProgram
+            PrEpParameters PrEpPlugins ResvEpilog ResvProlog SlurmctldPrimaryOffProg SlurmctldPrimaryOnProg
             """,
-        "u16": "HealthCheckInterval",
     }),
     Block(State.DIFFERS, "queue order knows the job's own factors, not usage", {
         "minutes": "PriorityCalcPeriod PriorityDecayHalfLife PriorityMaxAge",
@@ -138,7 +141,7 @@ BLOCKS = (
             X11Parameters
             """,
         "u16": """
-            AcctGatherNodeFreq ExtSensorsFreq GetEnvTimeout PropagatePrioProcess UnkillableStepTimeout
+            AcctGatherNodeFreq ExtSensorsFreq GetEnvTimeout PropagatePrioProcess
             VSizeFactor
             """,
         "u32": "EpilogMsgTime",
@@ -157,8 +160,12 @@ BLOCKS = (
     Block(State.ACTS, "of `SlurmctldParameters` on `allow_user_triggers`, `enable_configless` and "
           "`reboot_from_controller` alone", {"text": "SlurmctldParameters"}),
     Block(State.ACTS, "see operations.md, programs around jobs", {
-        "text": "EpilogSlurmctld EpilogTimeout MailDomain MailProg PrologSlurmctld PrologTimeout RebootProgram",
-        "u16": "PrologEpilogTimeout ResumeTimeout",
+        "text": "EpilogSlurmctld MailDomain MailProg PrologSlurmctld",
+        "u16": "ResumeTimeout",
+    }),
+    Block(State.ACTS, "the controller's programs, see operations.md, and those of FLURM's own nodes, see flurmd.md", {
+        "text": "EpilogTimeout PrologTimeout RebootProgram",
+        "u16": "PrologEpilogTimeout",
     }),
     Block(State.ACCEPTED, "FLURM has the like built in", {
         "text": """
