@@ -220,7 +220,7 @@ class Service:
         if call is None:
             self.count_refusal("not_served")
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
-            return self._reply(frame, *absent.answer(frame.msg_type))
+            return self._reply(frame, *absent.answer(frame.msg_type, context))
         if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
         if isinstance(exchange.record, NodeRegistration):

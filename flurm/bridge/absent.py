@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import errno
 
-from flurm.bridge import queries, requests
+from flurm.bridge import queries, requests, rights
+from flurm.bridge.context import Context
 from protocol import messages as wire
 from protocol.constants import MessageType
 from protocol.errno import Errno
 
 __all__ = ["ABSENT", "answer", "page", "states"]
 
+_NO_JOB = Errno.ESLURM_INVALID_JOB_ID
 _NO_SUCH = Errno.ESLURM_RESERVATION_INVALID
 _NOT_YET = Errno.ESLURM_NOT_SUPPORTED
 _EINVAL = errno.EINVAL
@@ -26,15 +28,15 @@ ABSENT: dict[int, tuple[int, str]] = {
     MessageType.REQUEST_CREATE_RESERVATION: (_NOT_YET, "reservations are not built"),
     MessageType.REQUEST_REBOOT_NODES: (_NOT_YET, "RebootProgram is not run"),
     MessageType.REQUEST_TRIGGER_SET: (_NOT_YET, "triggers are not built"),
-    MessageType.REQUEST_TRIGGER_CLEAR: (_EINVAL, "triggers are not built"),
-    MessageType.REQUEST_TRIGGER_PULL: (_EINVAL, "triggers are not built"),
-    MessageType.REQUEST_UPDATE_CRONTAB: (_EINVAL, "scrontab is not built"),
-    MessageType.REQUEST_UPDATE_FRONT_END: (_EINVAL, "there are no front-end nodes"),
-    MessageType.REQUEST_JOB_SBCAST_CRED: (_EINVAL, "sbcast is not built"),
+    MessageType.REQUEST_TRIGGER_CLEAR: (errno.ESRCH, "triggers are not built"),
+    MessageType.REQUEST_TRIGGER_PULL: (errno.ESRCH, "triggers are not built"),
+    MessageType.REQUEST_UPDATE_CRONTAB: (Errno.SLURM_ERROR, "scrontab is not built"),
+    MessageType.REQUEST_UPDATE_FRONT_END: (Errno.ESLURM_INVALID_NODE_NAME, "there are no front-end nodes"),
+    MessageType.REQUEST_JOB_SBCAST_CRED: (_NO_JOB, "sbcast is not built"),
     MessageType.REQUEST_SBCAST_CRED_NO_JOB: (_EINVAL, "sbcast is not built"),
-    MessageType.REQUEST_UPDATE_JOB_STEP: (_EINVAL, "steps have no time limit that could be changed"),
+    MessageType.REQUEST_UPDATE_JOB_STEP: (_NO_JOB, "steps have no time limit that could be changed"),
     MessageType.REQUEST_STEP_BY_CONTAINER_ID: (_EINVAL, "steps run in no containers"),
-    MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: (_EINVAL, "allocations without a script are not built"),
+    MessageType.REQUEST_COMPLETE_JOB_ALLOCATION: (_NO_JOB, "allocations without a script are not built"),
     MessageType.REQUEST_NODE_ALIAS_ADDRS: (_EINVAL, "nodes have no aliases in the cloud"),
     MessageType.REQUEST_RESOURCE_LAYOUT: (_EINVAL, "not built"),
     MessageType.REQUEST_NODE_REGISTRATION_STATUS: (_EINVAL, "not built towards a controller"),
@@ -56,9 +58,9 @@ ABSENT: dict[int, tuple[int, str]] = {
 }
 
 
-def answer(msg_type: int) -> tuple[MessageType, wire.ReturnCode]:
-    """What a request is told that nothing here carries out."""
-    code, _ = ABSENT.get(msg_type, (_EINVAL, ""))
+def answer(msg_type: int, context: Context) -> tuple[MessageType, wire.ReturnCode]:
+    """What a request is told that nothing here carries out: first whether its sender may ask for that at all."""
+    code = rights.refusal(msg_type, context) or ABSENT.get(msg_type, (_EINVAL, ""))[0]
     return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(return_code=int(code) & 0xFFFFFFFF)
 
 
@@ -79,12 +81,15 @@ def _name(code: int) -> str:
 
 def page() -> str:
     """docs/rpcs.md."""
-    rows = "".join(f"| {int(number)} | {number.name} | {state} |\n" for number, state in states().items())
+    rows = "".join(
+        f"| {int(number)} | {number.name} | {rights.who(number)} | {state} |\n" for number, state in states().items()
+    )
     return (
         "# Requests to the controller\n\n"
         "Every request that slurmctld of 22.05 to 26.05 serves, and what FLURM makes of it. Written by\n"
         "`python -m flurm.bridge.absent`. A number that is not here gets EINVAL.\n\n"
-        f"| number | request | state |\n|---|---|---|\n{rows}"
+        "Operators are root and SlurmUser (`flurm/bridge/rights.py`).\n\n"
+        f"| number | request | who may | state |\n|---|---|---|---|\n{rows}"
     )
 
 

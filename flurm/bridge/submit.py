@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from flurm.bridge import releases, users
+from flurm.bridge import releases, rights, users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.context import Context
 from flurm.bridge.job_fields import given
@@ -18,6 +18,7 @@ from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
+from flurm.core.submission import default_partition
 from protocol.constants import NO_VAL, JobFlag
 from protocol.hostlist import HostlistError, expand, fold_sorted
 from protocol.messages import JobDescription
@@ -76,6 +77,9 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     refusal = _check_fields(fields, context, operator)
     if refusal is not None:
         return refusal
+    refusal = keep_open_partitions(fields, context, uid)
+    if refusal is not None:
+        return refusal
     fields.setdefault("requeue", context.config.job_requeue)
     fields |= _task_count(fields)
     if record.priority not in (NO_VAL, 0):
@@ -94,6 +98,20 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
         response_port=record.alloc_resp_port,
         protocol_version=context.version,
     ).with_(**fields)
+
+
+def keep_open_partitions(fields: dict[str, object], context: Context, user_id: int) -> Rejected | None:
+    """Of the partitions that are named, keep those whose AllowGroups has one of the user's groups, if there is any."""
+    names = fields.get("partitions")
+    if not isinstance(names, tuple) or not names:
+        default = default_partition(context.cluster)
+        closed = default is not None and not rights.may_use_by_group(default, context.cluster, user_id)
+        return Rejected(Refusal.PARTITION_GROUP) if closed and names is None else None
+    found = rights.open_partitions(context, user_id, names)
+    if not found:
+        return Rejected(Refusal.PARTITION_GROUP)
+    fields["partitions"] = found
+    return None
 
 
 _OVERLONG_NUMBER = re.compile(r"\d{11}")
