@@ -216,6 +216,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tree_width: int = 16
     return_to_service: int = 1
     licenses: str | None = None
+    job_submit_plugins: tuple[str, ...] = ()
 
     max_message_size: int = 1 << 30
     max_connections: int = 4096

@@ -93,9 +93,6 @@ BLOCKS = (
             """,
         "yes/no": "PriorityFavorSmall",
     }),
-    Block(State.DIFFERS, "jobs are submitted unchanged: no plugin looks at them yet", {
-        "text": "JobSubmitPlugins",
-    }),
     Block(State.DIFFERS, "not counted yet", {
         "text": "LicenseParameters Licenses",
     }),
@@ -105,9 +102,6 @@ BLOCKS = (
         "preempt": "PreemptMode",
         "text": "PreemptParameters",
         "u16": "SchedulerTimeSlice",
-    }),
-    Block(State.DIFFERS, "everybody sees everything", {
-        "text": "PrivateData",
     }),
     Block(State.DIFFERS, "exit codes do not requeue a job", {
         "text": "RequeueExit RequeueExitHold",
@@ -151,6 +145,10 @@ BLOCKS = (
             """,
         "u16": "EioTimeout",
     }),
+    Block(State.ACTS, "the plugins of hooks.md; any other is refused", {
+        "text": "JobSubmitPlugins",
+    }),
+    Block(State.ACTS, "jobs, nodes and partitions; of the others there is nothing to see yet", {"text": "PrivateData"}),
     Block(State.ACTS, "of `SlurmctldParameters` on `enable_configless` alone", {"text": "SlurmctldParameters"}),
     Block(State.ACCEPTED, "FLURM has the like built in", {
         "text": """
