@@ -81,7 +81,7 @@ def _job_info(ctx: Context, request: wire.JobInfoRequest) -> Answer:
     if rights.hides(ctx, PrivateData.JOBS) or _has_closed_partitions(ctx, _shown(ctx, request.show_flags)):
         return _jobs(
             ctx,
-            [job for job in _all_jobs(ctx) if _is_listed(ctx, job, _shown(ctx, request.show_flags))],
+            _listed(ctx, _all_jobs(ctx), _shown(ctx, request.show_flags)),
             _shown(ctx, request.show_flags),
         )
     body = ctx.kept.all_jobs(
@@ -96,7 +96,7 @@ def _job_info(ctx: Context, request: wire.JobInfoRequest) -> Answer:
 
 
 def _job_info_single(ctx: Context, request: wire.JobIdRequest) -> Answer:
-    jobs = [job for job in _seen(ctx, _job_id(request)) if _is_listed(ctx, job, _shown(ctx, request.show_flags))]
+    jobs = _listed(ctx, _seen(ctx, _job_id(request)), _shown(ctx, request.show_flags))
     return _jobs(ctx, jobs, _shown(ctx, request.show_flags)) if jobs else _NO_SUCH_JOB
 
 
@@ -104,7 +104,7 @@ def _job_user_info(ctx: Context, request: wire.UserJobsRequest) -> Answer:
     jobs = [job for job in _all_jobs(ctx) if job.spec.user_id == request.user_id]
     return _jobs(
         ctx,
-        [job for job in jobs if _is_listed(ctx, job, _shown(ctx, request.show_flags))],
+        _listed(ctx, jobs, _shown(ctx, request.show_flags)),
         _shown(ctx, request.show_flags),
     )
 
@@ -174,9 +174,10 @@ def _has_closed_partitions(ctx: Context, show_flags: int) -> bool:
     return not show_flags & ShowFlag.ALL and bool(rights.closed_partitions(ctx))
 
 
-def _is_listed(ctx: Context, job: Job, show_flags: int) -> bool:
-    """Whether a job is in a listing: not where all its partitions are hidden, or closed to whoever asks."""
-    return not is_hidden(ctx.cluster, job, show_flags, rights.closed_partitions(ctx))
+def _listed(ctx: Context, jobs: list[Job], show_flags: int) -> list[Job]:
+    """Those jobs that a listing has: not those of which all partitions are hidden, or closed to whoever asks."""
+    closed = rights.closed_partitions(ctx)
+    return [job for job in jobs if not is_hidden(ctx.cluster, job, show_flags, closed)]
 
 
 def _job_ready(ctx: Context, request: wire.JobIdRequest) -> Answer:
@@ -246,7 +247,7 @@ def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
         jobs = _seen(ctx, wanted)
         if not jobs:
             return _NO_SUCH_JOB
-    jobs = [job for job in jobs if _is_listed(ctx, job, _shown(ctx, request.show_flags))]
+    jobs = _listed(ctx, jobs, _shown(ctx, request.show_flags))
     if request.step_id.step_id not in (NO_VAL, BATCH_STEP):
         jobs = []
     return MessageType.RESPONSE_JOB_STEP_INFO, show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)

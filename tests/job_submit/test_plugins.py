@@ -154,3 +154,13 @@ def test_a_script_that_cannot_be_loaded_keeps_the_controller_from_starting(tmp_p
         site.write("job_submit.lua" if plugin == "lua" else "job_submit.py", text)
     with pytest.raises(ConfigError, match="JobSubmitPlugins"):
         check(site.config)
+
+
+def test_a_hook_that_waits_outside_python_is_left_behind_and_the_next_request_is_looked_at(tmp_path):
+    site = Site(tmp_path, "python", limit_s=0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    site.write("job_submit.py", f"def job_submit(job, partitions, uid):\n    if job.name == 'a': open({str(pipe)!r})\n")
+    assert "took too long" in site.look(name="a").message
+    assert site.look(name="b").code == 0
+    os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))

@@ -35,6 +35,7 @@ __all__ = ["LIMIT_S", "Chain", "check"]
 LIMIT_S = 5.0
 GRACE_S = 0.5
 MOST_LEFT_BEHIND = 4
+_FAILED = "the site's job_submit failed; tell an administrator"
 _TOO_LONG = "the site's job_submit script took too long; tell an administrator"
 
 log = structlog.get_logger(__name__)
@@ -82,7 +83,11 @@ class Chain:
 
     def look(self, record: JobDescription, job: Job | None, context: Context) -> Verdict:
         """Have all plugins look at a submission, or at a change of `job`; they may change the record."""
-        worker = self._current(context.config)
+        try:
+            worker = self._current(context.config)
+        except ConfigError as error:
+            log.error("job_submit: all is refused until the script can be loaded", reason=str(error))
+            return Verdict(ERROR, _FAILED)
         if worker is None:
             return Verdict(ERROR, _TOO_LONG)
         case = Case(JobView(record, context), context, job)
@@ -100,7 +105,12 @@ class Chain:
             if len(self._left_behind) >= MOST_LEFT_BEHIND:
                 return None
             worker = self._worker
-            if worker is None or worker.names != config.job_submit_plugins or worker.source != config.slurm_conf:
+            if (
+                worker is None
+                or not worker.is_alive
+                or worker.names != config.job_submit_plugins
+                or worker.source != config.slurm_conf
+            ):
                 if worker is not None:
                     worker.end()
                 worker = self._worker = _Worker(config, self._limit_s)
@@ -154,11 +164,7 @@ class _Worker:
                 turn.code = self._look(turn.case)
             except BaseException as error:
                 log.error("job_submit failed", reason=repr(error))
-                turn.case.messages.append(
-                    _TOO_LONG
-                    if isinstance(error, TimeoutError)
-                    else "the site's job_submit failed; tell an administrator"
-                )
+                turn.case.messages.append(_TOO_LONG if isinstance(error, TimeoutError) else _FAILED)
             finally:
                 if watch is not None:
                     watch.cancel()
