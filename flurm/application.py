@@ -29,7 +29,7 @@ import flurm.bridge.configure as configure
 import flurm.node.daemon as node_daemon
 from actors import messages as m
 from actors.backlog import Overloads
-from actors.net import agent, members
+from actors.net import agent, job_submit, members
 from actors.net.configurations import Configurations
 from actors.net.descriptors import make_room
 from actors.net.joining.door import JoinDoor, own_files
@@ -44,7 +44,7 @@ from flurm.bridge.requests import Control
 from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
 from flurm.bridge.users import ids_of
-from flurm.config import Config, authority_of, load, munge_key_path
+from flurm.config import Config, ConfigError, authority_of, load, munge_key_path
 from flurm.config.munge_key import read_key
 from flurm.config.show import with_debug_flags
 from flurm.console.fleet import Fleet
@@ -430,7 +430,12 @@ def _loader(site_plugins: dict[str, str]) -> Loader:
 
 
 def _site_plugins(config: Config) -> dict[str, str]:
-    """Scheduler plugins of other packages, by name (entry point group `flurm.schedulers`). Raises StartFailed."""
+    """Scheduler plugins of other packages, by name (entry point group `flurm.schedulers`); job submit plugins have to
+    load too. Raises StartFailed."""
+    try:
+        job_submit.check(config)
+    except ConfigError as error:
+        raise StartFailed(str(error)) from error
     found = {point.name: point.value for point in entry_points(group="flurm.schedulers")}
     known = [*BUILT_IN, *found]
     if config.scheduler_plugin not in known:

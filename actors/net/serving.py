@@ -26,10 +26,13 @@ from actors.net import routing
 from actors.net.door import Door
 from actors.net.forwarding import Answer, Forwarded, Forwarder, NobodyInCharge, RequestIds
 from actors.net.handler_pool import HandlerPool
+from actors.net.job_submit import Chain
 from flurm.bridge import absent, queries, replies, requests, tokens
+from flurm.bridge.hooks import Verdict
+from flurm.bridge.job_control import job_to_change
 from flurm.bridge.show_nodes import Load
 from flurm.bridge.users import user_name
-from flurm.core.effects import Done, Rejected
+from flurm.core.effects import Done, Rejected, Submitted
 from flurm.otp import NoProcess, Overloaded, SystemPort
 from flurm.raft.effects import Reject, RejectReason
 from flurm.storage.errors import StorageError, StorageFull
@@ -38,7 +41,14 @@ from protocol.codec import encode_body, message_name
 from protocol.constants import HeaderFlag, MessageType
 from protocol.errno import Errno
 from protocol.frame import Frame, decode_frame, frame_parts
-from protocol.messages import NodeRegistration, ReturnCode, TokenRequest
+from protocol.messages import (
+    JobDescription,
+    NodeRegistration,
+    ReturnCode,
+    ReturnCodeText,
+    TokenRequest,
+    WillRunResponse,
+)
 from protocol.schema import Record
 from protocol.versions import NEWEST, Version, is_supported
 
@@ -101,6 +111,8 @@ class Exchange(msgspec.Struct):
     """Names the request where it may come twice: with several controllers (forwarding.py)."""
     is_forwarded: bool = False
     may_pass_on: bool = True
+    verdict: Verdict | None = None
+    """What job submit plugins said of it; they are asked once."""
     """Whether it may be given to another controller."""
 
     @property
@@ -131,6 +143,7 @@ class Service:
         self._authority: Authority = env["authority"]
         self._request_ids: RequestIds | None = env.get("request_ids")
         self._forwarder: Forwarder | None = env.get("forwarder")
+        self._hooks = Chain()
 
     def open(self, data: bytes, peer: tuple[str, int], forwarded: Forwarded | None = None) -> Exchange:
         """Authenticate and decode a frame; one that another controller forwards is authentic. Raises Refusal,
@@ -224,6 +237,7 @@ class Service:
     def _answer_here(self, exchange: Exchange, system: SystemPort) -> Reply | None:
         self._confirm(exchange, system)
         context = self._context(exchange)
+        context = self._context(exchange)
         frame = exchange.frame
         if isinstance(exchange.record, TokenRequest):
             name = user_name(exchange.identity.uid)
@@ -231,8 +245,14 @@ class Service:
                 exchange.record, exchange.identity, name, self._authority, self._clock.time(), frame.version
             )
             return self._reply(frame, *given)
+        verdict = self._asked_hooks(exchange, context, system)
+        if verdict.code:
+            text = ReturnCodeText(return_code=verdict.code & 0xFFFFFFFF, err_msg=verdict.message)
+            return self._reply(frame, MessageType.RESPONSE_SLURM_RC_MSG, text)
         found = queries.answer(frame.msg_type, exchange.record, context)
         if found is not None:
+            if isinstance(found[1], WillRunResponse):
+                found[1].job_submit_user_msg = verdict.message
             return self._reply(frame, *found)
         if frame.msg_type in SUBMISSIONS:
             self.door.check("jobs")
@@ -240,7 +260,7 @@ class Service:
         if call is None:
             self.count_refusal("not_served")
             log.warning("request not served", message=exchange.name, uid=exchange.identity.uid)
-            return self._reply(frame, *absent.answer(frame.msg_type))
+            return self._reply(frame, *absent.answer(frame.msg_type, context))
         if isinstance(call, Rejected | Done):
             return self._reply(frame, *replies.to_wire(frame.msg_type, call, context))
         if isinstance(exchange.record, NodeRegistration):
@@ -264,7 +284,24 @@ class Service:
             if reply.reason is RejectReason.BUSY:
                 raise Overloaded(call.manager, len(self.door))
             return self._return_code(frame, _errno_of(reply))
+        if isinstance(reply, Submitted) and verdict.message:
+            reply = Submitted(reply.job_id, verdict.message)
         return self._reply(frame, *replies.to_wire(frame.msg_type, reply, context))
+
+    def _asked_hooks(self, exchange: Exchange, context: queries.Context, system: SystemPort) -> Verdict:
+        """What job submit plugins say of a submission, of a test of one, or of a change of a job."""
+        record = exchange.record
+        if not context.config.job_submit_plugins or not isinstance(record, JobDescription):
+            return Verdict()
+        if exchange.verdict is None:
+            job = None
+            if exchange.frame.msg_type == MessageType.REQUEST_UPDATE_JOB:
+                job = job_to_change(record, context)
+                if job is None:
+                    return Verdict()
+            with self.pool.waiting(system):
+                exchange.verdict = self._hooks.look(record, job, context)
+        return exchange.verdict
 
     def failure(self, exchange: Exchange, error: Exception) -> Reply | None:
         """What a client is told when a manager did not answer, or a script cannot be read; None for a silent

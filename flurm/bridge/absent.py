@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import errno
 
-from flurm.bridge import queries, requests
+from flurm.bridge import queries, requests, rights
+from flurm.bridge.context import Context
 from protocol import messages as wire
 from protocol.constants import MessageType
 from protocol.errno import Errno
 
 __all__ = ["ABSENT", "answer", "page", "states"]
 
+_NO_JOB = Errno.ESLURM_INVALID_JOB_ID
 _NO_SUCH = Errno.ESLURM_RESERVATION_INVALID
 _NOT_YET = Errno.ESLURM_NOT_SUPPORTED
 _EINVAL = errno.EINVAL
@@ -50,9 +52,9 @@ ABSENT: dict[int, tuple[int, str]] = {
 }
 
 
-def answer(msg_type: int) -> tuple[MessageType, wire.ReturnCode]:
-    """What a request is told that nothing here carries out."""
-    code, _ = ABSENT.get(msg_type, (_EINVAL, ""))
+def answer(msg_type: int, context: Context) -> tuple[MessageType, wire.ReturnCode]:
+    """What a request is told that nothing here carries out: first whether its sender may ask for that at all."""
+    code = rights.refusal(msg_type, context) or ABSENT.get(msg_type, (_EINVAL, ""))[0]
     return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(return_code=int(code) & 0xFFFFFFFF)
 
 
@@ -73,12 +75,15 @@ def _name(code: int) -> str:
 
 def page() -> str:
     """docs/rpcs.md."""
-    rows = "".join(f"| {int(number)} | {number.name} | {state} |\n" for number, state in states().items())
+    rows = "".join(
+        f"| {int(number)} | {number.name} | {rights.who(number)} | {state} |\n" for number, state in states().items()
+    )
     return (
         "# Requests to the controller\n\n"
         "Every request that slurmctld of 22.05 to 26.05 serves, and what FLURM makes of it. Written by\n"
         "`python -m flurm.bridge.absent`. A number that is not here gets EINVAL.\n\n"
-        f"| number | request | state |\n|---|---|---|\n{rows}"
+        "Operators are root and SlurmUser (`flurm/bridge/rights.py`).\n\n"
+        f"| number | request | who may | state |\n|---|---|---|---|\n{rows}"
     )
 
 

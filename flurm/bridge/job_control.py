@@ -8,7 +8,7 @@ from flurm.bridge import users
 from flurm.bridge.calls import Control, Mapped, for_jobs
 from flurm.bridge.context import Context
 from flurm.bridge.job_fields import bound_wait_for_switches, given
-from flurm.bridge.submit import mail_address
+from flurm.bridge.submit import keep_open_partitions, mail_address
 from flurm.core.arrays import records_of
 from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJob
 from flurm.core.control import may_touch
@@ -28,7 +28,7 @@ from protocol.constants import (
 )
 from protocol.hostlist import HostlistError, expand
 
-__all__ = ["cancel_step", "kill", "kill_many", "notify", "requeue", "suspend", "top", "update"]
+__all__ = ["cancel_step", "job_to_change", "kill", "kill_many", "notify", "requeue", "suspend", "top", "update"]
 
 _THROTTLE = re.compile(r"(?:.*%)?([0-9]{1,9})")
 _HOLD_KINDS = {ALLOC_SID_ADMIN_HOLD: "admin", ALLOC_SID_USER_HOLD: "user"}
@@ -52,6 +52,11 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
         return Rejected(Refusal.ACCESS_DENIED)
     if changes.get("licenses") and not are_valid(str(changes["licenses"]), context.cluster.settings.licenses):
         return Rejected(Refusal.INVALID_LICENSES)
+    job = _job_named(target, context)
+    if changes.get("partitions") and job is not None:
+        refusal = keep_open_partitions(changes, context, job.spec.user_id)
+        if refusal is not None:
+            return refusal
     limit = _THROTTLE.fullmatch(record.array_inx or "")
     return for_jobs(
         UpdateJob(
@@ -64,6 +69,12 @@ def update(record: wire.JobDescription, context: Context) -> Mapped:
             array_limit=int(limit[1]) if limit else None,
         )
     )
+
+
+def job_to_change(record: wire.JobDescription, context: Context) -> Job | None:
+    """The job that an update is for, None where there is none, or none that whoever asks may change."""
+    job = _job_named(_target(record.job_id_str, record.job_id), context)
+    return job if job is not None and may_touch(context.cluster, job, context.uid) else None
 
 
 def kill(record: wire.KillStep, context: Context) -> Mapped:

@@ -12,6 +12,7 @@ from typing import Any
 
 from flurm.bridge import (
     config_files,
+    rights,
     show_config,
     show_licenses,
     show_nodes,
@@ -29,7 +30,15 @@ from flurm.core.enums import JobState
 from flurm.core.outcome import is_operator
 from flurm.core.records import Cluster, Job
 from protocol import messages as wire
-from protocol.constants import ARRAY_NO_TASK, BATCH_STEP, NO_VAL, ConfigRequestFlag, MessageType, ShowFlag
+from protocol.constants import (
+    ARRAY_NO_TASK,
+    BATCH_STEP,
+    NO_VAL,
+    ConfigRequestFlag,
+    MessageType,
+    PrivateData,
+    ShowFlag,
+)
 from protocol.errno import Errno
 from protocol.hostlist import HostlistError, expand
 from protocol.schema import Record
@@ -55,10 +64,13 @@ def served() -> tuple[int, ...]:
 def answer(msg_type: int, record: Record | None, ctx: Context) -> Answer | None:
     """The answer to a query, None where the message is none."""
     query = _QUERIES.get(msg_type)
-    return None if query is None else query(ctx, record)
+    if query is None:
+        return None
+    refusal = rights.refusal(msg_type, ctx)
+    return _code(refusal) if refusal else query(ctx, record)
 
 
-def _code(number: Errno) -> Answer:
+def _code(number: int) -> Answer:
     return MessageType.RESPONSE_SLURM_RC, wire.ReturnCode(int(number) & 0xFFFFFFFF)
 
 
@@ -71,36 +83,31 @@ def _is_unchanged(last_update_s: int, changed_s: int) -> bool:
     return last_update_s > changed_s
 
 
-def _show_flags(ctx: Context, request: Any) -> int:
-    """What the client wants to see; operators are shown what is hidden without asking for it."""
-    flags: int = request.show_flags
-    return flags | ShowFlag.ALL if is_operator(ctx.cluster, ctx.uid) else flags
-
-
 def _job_info(ctx: Context, request: wire.JobInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
         return _NO_CHANGE
     if request.job_ids:
-        jobs = [job for job_id in request.job_ids for job in _records(ctx.cluster, job_id)]
-        return _jobs(ctx, jobs, _show_flags(ctx, request))
+        jobs = [job for job_id in request.job_ids for job in _seen(ctx, job_id)]
+        return _jobs(ctx, jobs, _shown(ctx, request.show_flags))
+    show_flags = _shown(ctx, request.show_flags)
+    if rights.hides(ctx, PrivateData.JOBS) or _has_closed_partitions(ctx, show_flags):
+        return _jobs(ctx, _listed(ctx, _all_jobs(ctx), show_flags), show_flags)
     body = ctx.kept.all_jobs(
-        ctx.cluster, ctx.version, _show_flags(ctx, request), ctx.now_s, ctx.counters.backfill.last_s, ctx.names.user
+        ctx.cluster, ctx.version, show_flags, ctx.now_s, ctx.counters.backfill.last_s, ctx.names.user
     )
     return MessageType.RESPONSE_JOB_INFO, body
 
 
 def _job_info_single(ctx: Context, request: wire.JobIdRequest) -> Answer:
-    jobs = [
-        j for j in _records(ctx.cluster, _job_id(request)) if not is_hidden(ctx.cluster, j, _show_flags(ctx, request))
-    ]
-    return _jobs(ctx, jobs, _show_flags(ctx, request)) if jobs else _NO_SUCH_JOB
+    show_flags = _shown(ctx, request.show_flags)
+    jobs = _listed(ctx, _seen(ctx, _job_id(request)), show_flags)
+    return _jobs(ctx, jobs, show_flags) if jobs else _NO_SUCH_JOB
 
 
 def _job_user_info(ctx: Context, request: wire.UserJobsRequest) -> Answer:
-    jobs = [job for job in _all_jobs(ctx.cluster) if job.spec.user_id == request.user_id]
-    return _jobs(
-        ctx, [j for j in jobs if not is_hidden(ctx.cluster, j, _show_flags(ctx, request))], _show_flags(ctx, request)
-    )
+    show_flags = _shown(ctx, request.show_flags)
+    jobs = [job for job in _all_jobs(ctx) if job.spec.user_id == request.user_id]
+    return _jobs(ctx, _listed(ctx, jobs, show_flags), show_flags)
 
 
 def _jobs(ctx: Context, jobs: list[Job], show_flags: int) -> Answer:
@@ -111,10 +118,10 @@ def _jobs(ctx: Context, jobs: list[Job], show_flags: int) -> Answer:
 
 def _job_state(ctx: Context, request: wire.JobStateRequest) -> Answer:
     if not request.items:
-        return MessageType.RESPONSE_JOB_STATE, show_steps.job_states(_all_jobs(ctx.cluster))
+        return MessageType.RESPONSE_JOB_STATE, show_steps.job_states(_all_jobs(ctx))
     found: dict[int, Job] = {}
     for item in request.items:
-        for job in _records(ctx.cluster, item.job_ids_step_id_job_id):
+        for job in _seen(ctx, item.job_ids_step_id_job_id):
             task_id = item.job_ids_array_task_id
             if task_id == ARRAY_NO_TASK or (job.array is not None and _has_task(job, task_id)):
                 found[job.id] = job
@@ -140,27 +147,56 @@ def _records(cluster: Cluster, job_id: int) -> list[Job]:
     return ([job] if job else []) + others[::-1]
 
 
-def _all_jobs(cluster: Cluster) -> list[Job]:
-    jobs = cluster.jobs
-    return [jobs[job_id] for job_id in in_listing_order(cluster)]
+def _shown(ctx: Context, show_flags: int) -> int:
+    """A request's show flags; operators are shown what is hidden even where they do not ask for it."""
+    return show_flags | ShowFlag.ALL if is_operator(ctx.cluster, ctx.uid) else show_flags
+
+
+def _seen(ctx: Context, job_id: int) -> list[Job]:
+    """`_records` that PrivateData does not keep from whoever asks."""
+    return [job for job in _records(ctx.cluster, job_id) if rights.may_see_job(ctx, job)]
+
+
+def _job_seen(ctx: Context, job_id: int) -> Job | None:
+    job = ctx.cluster.jobs.get(job_id)
+    return job if job is not None and rights.may_see_job(ctx, job) else None
+
+
+def _all_jobs(ctx: Context) -> list[Job]:
+    """All jobs that PrivateData does not keep from whoever asks."""
+    jobs = (ctx.cluster.jobs[job_id] for job_id in in_listing_order(ctx.cluster))
+    if not rights.hides(ctx, PrivateData.JOBS):
+        return list(jobs)
+    return [job for job in jobs if job.spec.user_id == ctx.uid]
+
+
+def _has_closed_partitions(ctx: Context, show_flags: int) -> bool:
+    """Whether a listing without all partitions leaves some out for the groups of whoever asks."""
+    return not show_flags & ShowFlag.ALL and bool(rights.closed_partitions(ctx))
+
+
+def _listed(ctx: Context, jobs: list[Job], show_flags: int) -> list[Job]:
+    """Those jobs that a listing has: not those of which all partitions are hidden, or closed to whoever asks."""
+    closed = rights.closed_partitions(ctx)
+    return [job for job in jobs if not is_hidden(ctx.cluster, job, show_flags, closed)]
 
 
 def _job_ready(ctx: Context, request: wire.JobIdRequest) -> Answer:
-    job = ctx.cluster.jobs.get(_job_id(request))
+    job = _job_seen(ctx, _job_id(request))
     if job is None:
         return _NO_SUCH_JOB
     return MessageType.RESPONSE_JOB_READY, wire.ReturnCode(show_steps.ready_bits(job))
 
 
 def _job_end_time(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
-    job = ctx.cluster.jobs.get(_job_id(request))
+    job = _job_seen(ctx, _job_id(request))
     if job is None:
         return _NO_SUCH_JOB
     return MessageType.SRUN_TIMEOUT, show_steps.end_time(job)
 
 
 def _allocation_info(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
-    job = ctx.cluster.jobs.get(_job_id(request))
+    job = _job_seen(ctx, _job_id(request))
     refusal = _no_allocation(job)
     if job is None or refusal is not None:
         return refusal or _NO_SUCH_JOB
@@ -168,7 +204,7 @@ def _allocation_info(ctx: Context, request: wire.AllocationInfoRequest) -> Answe
 
 
 def _het_allocation_info(ctx: Context, request: wire.AllocationInfoRequest) -> Answer:
-    job = ctx.cluster.jobs.get(_job_id(request))
+    job = _job_seen(ctx, _job_id(request))
     refusal = _no_allocation(job)
     if job is None or refusal is not None:
         return refusal or _NO_SUCH_JOB
@@ -206,25 +242,26 @@ def _step_info(ctx: Context, request: wire.StepInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.jobs_changed_s):
         return _NO_CHANGE
     wanted, step = request.step_id.job_id, request.step_id.step_id
-    jobs = _all_jobs(ctx.cluster) if wanted in (0, NO_VAL) else _jobs_of_steps(ctx.cluster, wanted, step)
-    if not jobs and ctx.cluster.jobs:
+    jobs = _all_jobs(ctx) if wanted in (0, NO_VAL) else _jobs_of_steps(ctx, wanted, step)
+    if not jobs and ctx.cluster.jobs and wanted not in (0, NO_VAL):
         return _NO_SUCH_JOB  # where there are no jobs at all, slurmctld has no steps and no complaint
-    jobs = [job for job in jobs if not is_hidden(ctx.cluster, job, _show_flags(ctx, request))]
+    jobs = _listed(ctx, jobs, _shown(ctx, request.show_flags))
     if step not in (NO_VAL, BATCH_STEP):
         jobs = []
     return MessageType.RESPONSE_JOB_STEP_INFO, show_steps.steps_response(ctx.cluster, jobs, ctx.version, ctx.now_s)
 
 
-def _jobs_of_steps(cluster: Cluster, job_id: int, step: int) -> list[Job]:
+def _jobs_of_steps(ctx: Context, job_id: int, step: int) -> list[Job]:
     """The jobs whose steps are meant: one step is one of the record with that id alone, even in an array."""
     if step != NO_VAL:
-        return [cluster.jobs[job_id]] if job_id in cluster.jobs else []
-    ids = {job_id, *cluster.arrays.get(job_id, ())}
-    return [job for job in _all_jobs(cluster) if job.id in ids]
+        job = _job_seen(ctx, job_id)
+        return [job] if job is not None else []
+    ids = {job_id, *ctx.cluster.arrays.get(job_id, ())}
+    return [job for job in _all_jobs(ctx) if job.id in ids]
 
 
 def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
-    job = ctx.cluster.jobs.get(request.job_id)
+    job = _job_seen(ctx, request.job_id)
     layout = None if job is None else show_steps.step_layout(job, request.step_id, ctx.version)
     return (MessageType.RESPONSE_STEP_LAYOUT, layout) if layout else _NO_SUCH_JOB
 
@@ -232,13 +269,13 @@ def _step_layout(ctx: Context, request: wire.StepId) -> Answer:
 def _node_info(ctx: Context, request: wire.NodeInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.nodes_changed_s):
         return _NO_CHANGE
-    shown = show_nodes.nodes_response(ctx.cluster, ctx.version, _show_flags(ctx, request), ctx.now_s, ctx.loads)
+    shown = show_nodes.nodes_response(ctx.cluster, ctx.version, _shown(ctx, request.show_flags), ctx.now_s, ctx.loads)
     return MessageType.RESPONSE_NODE_INFO, shown
 
 
 def _node_info_single(ctx: Context, request: wire.NodeInfoSingleRequest) -> Answer:
     shown = show_nodes.one_node_response(
-        ctx.cluster, request.node_name, ctx.version, ctx.now_s, ctx.loads, _show_flags(ctx, request)
+        ctx.cluster, request.node_name, ctx.version, ctx.now_s, ctx.loads, _shown(ctx, request.show_flags)
     )
     return MessageType.RESPONSE_NODE_INFO, shown
 
@@ -247,7 +284,9 @@ def _partition_info(ctx: Context, request: wire.PartitionInfoRequest) -> Answer:
     if _is_unchanged(request.last_update, ctx.cluster.partitions_changed_s):
         return _NO_CHANGE
     order = (partition.name for partition in ctx.config.partitions)
-    shown = show_partitions.partitions_response(ctx.cluster, order, _show_flags(ctx, request), ctx.now_s)
+    shown = show_partitions.partitions_response(
+        ctx.cluster, order, _shown(ctx, request.show_flags), ctx.now_s, closed=rights.closed_partitions(ctx)
+    )
     return MessageType.RESPONSE_PARTITION_INFO, shown
 
 

@@ -90,13 +90,14 @@ def job_info(
     return info
 
 
-def is_hidden(cluster: Cluster, job: Job, show_flags: int) -> bool:
-    """Whether a job is left out because all its partitions are hidden and the client did not ask for all."""
+def is_hidden(cluster: Cluster, job: Job, show_flags: int, closed: frozenset[str] = frozenset()) -> bool:
+    """Whether a job is left out because all its partitions are hidden, or `closed` to whoever asks, and the client did
+    not ask for all."""
     if show_flags & ShowFlag.ALL:
         return False
     names = (job.partition,) if job.allocation is not None else job.spec.partitions or (job.partition,)
     found = [cluster.partitions[name] for name in names if name in cluster.partitions]
-    return bool(found) and all(partition.hidden for partition in found)
+    return bool(found) and all(partition.hidden or partition.name in closed for partition in found)
 
 
 def in_listing_order(cluster: Cluster) -> list[int]:

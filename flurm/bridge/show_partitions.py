@@ -22,12 +22,15 @@ from protocol.messages import PartitionInfo, PartitionInfoResponse
 __all__ = ["in_configured_order", "partition_info", "partitions_response"]
 
 
-def partitions_response(cluster: Cluster, order: Iterable[str], show_flags: int, now_s: int) -> PartitionInfoResponse:
-    """All partitions that are not hidden, or all where the client asks for all; `order` names them as configured."""
+def partitions_response(
+    cluster: Cluster, order: Iterable[str], show_flags: int, now_s: int, *, closed: frozenset[str] = frozenset()
+) -> PartitionInfoResponse:
+    """All partitions that are not hidden, nor `closed` to whoever asks, or all where the client asks for all; `order`
+    names them as configured."""
     shown = [
         partition_info(cluster, partition)
         for partition in in_configured_order(cluster, order)
-        if not partition.hidden or show_flags & ShowFlag.ALL
+        if show_flags & ShowFlag.ALL or not (partition.hidden or partition.name in closed)
     ]
     return PartitionInfoResponse(len(shown), now_s, shown)
 

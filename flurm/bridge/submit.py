@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from flurm.bridge import releases, users
+from flurm.bridge import releases, rights, users
 from flurm.bridge.calls import Mapped, for_jobs
 from flurm.bridge.configure import text_of
 from flurm.bridge.context import Context
@@ -20,6 +20,7 @@ from flurm.core.enums import Refusal
 from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
 from flurm.core.records import JobSpec
+from flurm.core.submission import default_partition
 from protocol.constants import NO_VAL, JobFlag
 from protocol.hostlist import HostlistError, expand, fold_sorted
 from protocol.messages import JobDescription
@@ -79,6 +80,9 @@ def spec_of(record: JobDescription, context: Context) -> JobSpec | Rejected:
     if refusal is not None:
         return refusal
     bound_wait_for_switches(fields, context.config.scheduler_parameters)
+    refusal = keep_open_partitions(fields, context, uid)
+    if refusal is not None:
+        return refusal
     fields.setdefault("requeue", context.config.job_requeue)
     fields |= _task_count(fields)
     if fields.get("mail_type"):
@@ -106,6 +110,20 @@ def mail_address(user: object, uid: int, context: Context) -> str:
     address = str(user or users.user_name(uid) or uid)
     domain = text_of(context.config, "MailDomain")
     return f"{address}@{domain}" if domain and "@" not in address else address
+
+
+def keep_open_partitions(fields: dict[str, object], context: Context, user_id: int) -> Rejected | None:
+    """Of the partitions that are named, keep those whose AllowGroups has one of the user's groups, if there is any."""
+    names = fields.get("partitions")
+    if not isinstance(names, tuple) or not names:
+        default = default_partition(context.cluster)
+        closed = default is not None and not rights.may_use_by_group(default, context.cluster, user_id)
+        return Rejected(Refusal.PARTITION_GROUP) if closed and names is None else None
+    found = rights.open_partitions(context, user_id, names)
+    if not found:
+        return Rejected(Refusal.PARTITION_GROUP)
+    fields["partitions"] = found
+    return None
 
 
 _OVERLONG_NUMBER = re.compile(r"\d{11}")

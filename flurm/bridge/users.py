@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from protocol.messages.common import UserIdentity
 
-__all__ = ["group_name", "host_of", "identity_of", "ids_of", "uid_of", "user_name"]
+__all__ = ["group_name", "groups_of", "host_of", "identity_of", "ids_of", "uid_of", "user_name"]
 
 KEEP_S = 600.0
 _MOST = 10_000
@@ -34,6 +34,18 @@ def group_name(gid: int) -> str | None:
     """The name of a gid, None where there is none."""
     entry = _remembered(("group", gid), lambda: _or_none(grp.getgrgid, gid))
     return entry.gr_name if entry else None
+
+
+def groups_of(uid: int) -> frozenset[str]:
+    """The names of all groups of a uid; none where there is no such user."""
+    return _remembered(("groups", uid), lambda: _group_names(uid))
+
+
+def _group_names(uid: int) -> frozenset[str]:
+    entry = _or_none(pwd.getpwuid, uid)
+    gids = os.getgrouplist(entry.pw_name, entry.pw_gid) if entry else []
+    found = (_or_none(grp.getgrgid, gid) for gid in gids)
+    return frozenset(each.gr_name for each in found if each)
 
 
 def uid_of(name: str) -> int | None:

@@ -223,6 +223,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     licenses: str | None = None
     switches: tuple[Switch, ...] = ()
     cgroup: dict[str, str] = {}
+    job_submit_plugins: tuple[str, ...] = ()
 
     max_message_size: int = 1 << 30
     max_connections: int = 4096

@@ -100,6 +100,7 @@ CLUSTER = (
     Key("tree_width", v.integer(1, 65533), "TreeWidth"),
     Key("return_to_service", v.integer(0, 2), "ReturnToService"),
     Key("licenses", v.licenses, "Licenses"),
+    Key("job_submit_plugins", v.job_submit_plugins, "JobSubmitPlugins"),
     Key("max_message_size", v.integer(1024, 1 << 30)),
     Key("max_connections", POSITIVE),
     Key("max_request_memory", v.integer(65536)),

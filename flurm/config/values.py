@@ -178,6 +178,17 @@ def one_of(*words: str) -> Parser:
     return parse
 
 
+JOB_SUBMIT_PLUGINS = ("all_partitions", "logging", "lua", "python", "require_timelimit")
+
+
+def job_submit_plugins(value: object) -> tuple[str, ...]:
+    """Plugins that look at submissions, in their order, with or without "job_submit/"."""
+    found = tuple(each.strip().removeprefix("job_submit/") for each in strings(value))
+    if unknown := [each for each in found if each not in JOB_SUBMIT_PLUGINS]:
+        raise ValueError(f"expected some of {', '.join(JOB_SUBMIT_PLUGINS)}; FLURM has no {', '.join(unknown)}")
+    return found
+
+
 def auth_alt_types(value: object) -> tuple[str, ...]:
     """Further plugins that credentials may come from; jwt (in slurm.conf auth/jwt) is the only one."""
     try:

@@ -187,7 +187,7 @@ def _check_partitions(cluster: Cluster, command: SubmitJob) -> Rejected | None:
         if not partition.state & PartitionState.DOWN:
             return Rejected(Refusal.PARTITION_NOT_AVAIL)
         if partition.disable_root_jobs and spec.user_id == 0:
-            return Rejected(Refusal.ACCESS_DENIED)
+            return Rejected(Refusal.USER_ID_MISSING)
         if partition.root_only and not is_operator(cluster, spec.user_id):
             return Rejected(Refusal.ACCESS_DENIED)
         if partition.max_jobs_per_user is not None and _jobs_of(cluster, spec.user_id, name) >= (

@@ -96,9 +96,6 @@ BLOCKS = (
             """,
         "yes/no": "PriorityFavorSmall",
     }),
-    Block(State.DIFFERS, "jobs are submitted unchanged: no plugin looks at them yet", {
-        "text": "JobSubmitPlugins",
-    }),
     Block(State.DIFFERS, "licenses are counted here alone, none of an accounting daemon's", {
         "text": "LicenseParameters",
     }),
@@ -108,9 +105,6 @@ BLOCKS = (
         "preempt": "PreemptMode",
         "text": "PreemptParameters",
         "u16": "SchedulerTimeSlice",
-    }),
-    Block(State.DIFFERS, "everybody sees everything", {
-        "text": "PrivateData",
     }),
     Block(State.DIFFERS, "exit codes do not requeue a job", {
         "text": "RequeueExit RequeueExitHold",
@@ -167,6 +161,10 @@ BLOCKS = (
         "text": "EpilogTimeout PrologTimeout RebootProgram",
         "u16": "PrologEpilogTimeout",
     }),
+    Block(State.ACTS, "the plugins of hooks.md; any other is refused", {
+        "text": "JobSubmitPlugins",
+    }),
+    Block(State.ACTS, "jobs, nodes and partitions; of the others there is nothing to see yet", {"text": "PrivateData"}),
     Block(State.ACCEPTED, "FLURM has the like built in", {
         "text": """
             CertgenParameters CertgenType CertmgrParameters CertmgrType CommunicationParameters HashPlugin

@@ -16,7 +16,6 @@ SAME = {
     "PreemptMode": {"off"},
     "PreemptType": {"preempt/none"},
     "PriorityFavorSmall": {"no"},
-    "PrivateData": {"none"},
     "SelectType": {"select/cons_tres", "select/cons_res"},
     "SuspendTime": {"-1", "infinite", "none"},
     "TopologyPlugin": {"topology/none", "topology/default", "topology/flat", "topology/tree"},
