@@ -28,6 +28,7 @@ class Who(StrEnum):
     OWNER = "the job's owner, operators"
     OPERATORS = "operators"
     DAEMONS = "node daemons (root, SlurmUser)"
+    ALLOWED = "operators, all with allow_user_triggers"
 
 
 class Right(NamedTuple):
@@ -77,10 +78,11 @@ RIGHTS: dict[int, Right] = {
     **dict.fromkeys(
         (
             MessageType.REQUEST_CTLD_MULT_MSG, MessageType.REQUEST_SIB_JOB_LOCK, MessageType.REQUEST_SIB_JOB_UNLOCK,
-            MessageType.REQUEST_TRIGGER_SET, MessageType.REQUEST_DBD_RELAY,
+            MessageType.REQUEST_DBD_RELAY,
         ),
         _FEDERATION,
     ),
+    MessageType.REQUEST_TRIGGER_SET: Right(Who.ALLOWED, _DENIED),
     **dict.fromkeys(
         (
             MessageType.REQUEST_UPDATE_JOB, MessageType.REQUEST_KILL_JOB, MessageType.REQUEST_KILL_JOBS,

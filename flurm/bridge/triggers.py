@@ -12,6 +12,7 @@ from flurm.core.commands import ClearTriggers, ControllerEvent, SetTrigger
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
 from flurm.core.trigger_records import Trigger, TriggerResource
+from flurm.core.triggers import may_set
 from protocol import messages as wire
 from protocol.constants import NO_VAL, MessageType
 from protocol.field_constants import TriggerFlag
@@ -24,6 +25,8 @@ _ZERO_OFFSET = 0x8000
 def set_trigger(record: wire.TriggerMessage, context: Context) -> Mapped:
     """REQUEST_TRIGGER_SET: strigger --set."""
     asked = _only(record)
+    if not may_set(context.cluster, context.uid):
+        return Rejected(Refusal.ACCESS_DENIED)
     if asked is None:
         return Rejected(Refusal.INVALID_ARGUMENT)
     trigger = Trigger(
@@ -44,7 +47,7 @@ def clear_triggers(record: wire.TriggerMessage, context: Context) -> Mapped:
     """REQUEST_TRIGGER_CLEAR: strigger --clear with --id, --jobid or --user."""
     asked = _only(record)
     if asked is None:
-        return Rejected(Refusal.INVALID_ARGUMENT)
+        return Rejected(Refusal.NO_SUCH_PROCESS)
     job = asked.trigger_array_res_id if asked.trigger_array_res_type == TriggerResource.JOB else None
     return for_jobs(
         ClearTriggers(
@@ -61,10 +64,11 @@ def pull_trigger(record: wire.TriggerMessage, context: Context) -> Mapped:
     """REQUEST_TRIGGER_PULL: a daemon says that something has happened which triggers may wait for."""
     refusal = only_operators(context)
     if refusal is not None:
-        return Rejected(Refusal.ACCESS_DENIED)
+        return refusal
     asked = _only(record)
-    kinds = asked.trigger_array_trig_type if asked is not None else 0
-    return for_jobs(ControllerEvent(now_s=context.now_s, kinds=kinds))
+    if asked is None:
+        return Rejected(Refusal.NO_SUCH_PROCESS)
+    return for_jobs(ControllerEvent(now_s=context.now_s, kinds=asked.trigger_array_trig_type))
 
 
 def _only(record: wire.TriggerMessage) -> wire.Trigger | None:

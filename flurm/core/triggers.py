@@ -27,11 +27,15 @@ _OF_NODES |= TriggerKind.RESUME
 _ONCE = TriggerKind.TIME | TriggerKind.FINI
 
 
+def may_set(cluster: Cluster, user_id: int) -> bool:
+    """SlurmUser and root may, others where the site lets them (slurm.conf(5), allow_user_triggers)."""
+    return is_operator(cluster, user_id) or cluster.settings.user_triggers
+
+
 def set_trigger(cluster: Cluster, command: SetTrigger) -> Outcome:
-    """Wait for an event; SlurmUser and root may, others where the site lets them (slurm.conf(5),
-    allow_user_triggers)."""
+    """Wait for an event."""
     new = command.trigger.with_(user_id=command.user_id)
-    if not is_operator(cluster, command.user_id) and not cluster.settings.user_triggers:
+    if not may_set(cluster, command.user_id):
         return rejected(cluster, Refusal.ACCESS_DENIED)
     if len(cluster.triggers) >= MOST_TRIGGERS:
         return rejected(cluster, Refusal.MAX_JOBS)

@@ -69,12 +69,15 @@ def test_triggers_are_cleared_by_what_is_named(fields, meant):
 
 def test_events_are_told_by_daemons_alone():
     assert command("REQUEST_TRIGGER_PULL", one(trig_type=0x10000)).kinds == 0x10000
-    assert command("REQUEST_TRIGGER_PULL", one(trig_type=0x10000), ALICE) == Rejected(Refusal.ACCESS_DENIED)
+    assert command("REQUEST_TRIGGER_PULL", one(trig_type=0x10000), ALICE) == Rejected(Refusal.USER_ID_MISSING)
 
 
-@pytest.mark.parametrize("message", ["REQUEST_TRIGGER_SET", "REQUEST_TRIGGER_CLEAR"])
-def test_a_message_without_a_trigger_is_refused(message):
-    assert command(message, wire.TriggerMessage()) == Rejected(Refusal.INVALID_ARGUMENT)
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [("SET", Refusal.INVALID_ARGUMENT), ("CLEAR", Refusal.NO_SUCH_PROCESS), ("PULL", Refusal.NO_SUCH_PROCESS)],
+)
+def test_a_message_without_a_trigger_is_refused(message, refusal):
+    assert command(f"REQUEST_TRIGGER_{message}", wire.TriggerMessage()) == Rejected(refusal)
 
 
 @pytest.mark.parametrize(("number", "word"), [(NO_VAL, None), (1, "down"), (0x100, "resume")])

@@ -9,6 +9,7 @@ from flurm.bridge.queries import Context
 from flurm.bridge.replies import code_of
 from flurm.bridge.rights import RIGHTS, Who, refusal
 from flurm.config.records import Config
+from flurm.core.effects import Rejected
 from flurm.core.records import Cluster, Partition, Settings
 from protocol import messages as wire
 from protocol.codec import body_class
@@ -47,6 +48,7 @@ def number_for(uid: int, name: str) -> int:
     if called is None:
         code = absent.answer(number, context(uid))[1].return_code
     else:
+        assert isinstance(called, Rejected), called
         code = code_of(called.code)
     return code - (1 << 32) if code >= 1 << 31 else code
 

@@ -192,13 +192,13 @@ def test_a_mutated_file_is_taken_or_refused_with_file_and_line(text):
 def test_check_config_tells_what_is_wrong_and_what_will_differ():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "slurm.conf"
-        path.write_text("KilWait=3\nPrologSlurmctld=/x.sh\nPrivateData=none\nSlurmdDebug=info\nNodeName=a Gres=gpu:1\n")
+        path.write_text("KilWait=3\nResvProlog=/x.sh\nPrivateData=none\nSlurmdDebug=info\nNodeName=a Gres=gpu:1\n")
         (path.parent / "cgroup.conf").write_text("ConstrainCore=yes\n")
         done = CliRunner().invoke(command, [str(path)])
     told = done.output.replace(f"{folder}/", "")
     assert done.exit_code == 1
     assert "2 wrong:\n  slurm.conf:1: KilWait = '3': unknown key; did you mean KillWait?\n  cgroup.conf:1:" in told
-    assert "slurm.conf:2: PrologSlurmctld = '/x.sh': no program is run at that moment yet" in told
+    assert "slurm.conf:2: ResvProlog = '/x.sh': no program is run at that moment yet" in told
     assert "slurm.conf:5: NodeName Gres = 'gpu:1'" in told and "PrivateData" not in told
 
 

@@ -125,10 +125,8 @@ def test_many_programs_run_beside_each_other(keeper, told, tmp_path):
     os.mkfifo(tmp_path / "gate")
     for run in range(1, 41):
         keeper.begin(shell(run, f"read line < {tmp_path / 'gate'}; exit 0", limit_s=PATIENCE_S))
-    with (tmp_path / "gate").open("w") as gate:  # opens when the first one reads
-        for _ in range(40):
-            gate.write("go\n")
-            gate.flush()
+    with os.fdopen(os.open(tmp_path / "gate", os.O_RDWR), "wb", buffering=0) as gate:  # never without a reader
+        gate.write(b"go\n" * 40)
         seen = {told.get(timeout=PATIENCE_S).run for _ in range(40)}
     assert seen == set(range(1, 41))
 
