@@ -27,6 +27,7 @@ _BATCH_START = 0x80
 
 _INDEX = struct.Struct("<Q")
 
+RECORD_BEGINNING = _LENGTH.size + _CRC.size
 RECORD_OVERHEAD = _LENGTH.size + _CRC.size + _REST.size
 HEADER_SIZE = _HEADER.size + _CRC.size
 PAYLOAD_MAX = 64 * 1024 * 1024

@@ -20,6 +20,7 @@ from flurm.raft.records import Entry
 from flurm.storage.errors import CorruptLog
 from flurm.storage.records import (
     HEADER_SIZE,
+    RECORD_BEGINNING,
     RECORD_OVERHEAD,
     BadRecord,
     Record,
@@ -122,11 +123,12 @@ def _next_record(data: bytes, used: int, scan: Scan) -> tuple[int, Record] | Non
 
 
 def _misses_a_sector(data: bytes, start: int, end: int) -> bool:
-    """Whether a sector's share of the bytes from ``start`` to ``end`` is all zeros, and too long to be so by nature."""
-    enough = min(end - start, 2 * RECORD_OVERHEAD)
+    """Whether a sector's share of the bytes from ``start``, where a record begins, to ``end`` is all zeros, and too long
+    to be so by nature: where the record begins a length and a checksum are enough."""
+    enough, further = RECORD_BEGINNING, min(end - start, 2 * RECORD_OVERHEAD)
     while start < end:
         stop = min(end, (start // _SECTOR + 1) * _SECTOR)
         if stop - start >= enough and not any(data[start:stop]):
             return True
-        start = stop
+        start, enough = stop, further
     return False

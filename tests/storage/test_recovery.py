@@ -76,6 +76,15 @@ def test_a_last_batch_whose_middle_sectors_were_never_written_is_cut_off_as_a_wh
     assert log.torn.length == 4 * (2000 + RECORD_OVERHEAD)
 
 
+def test_a_last_batch_is_cut_off_where_the_sector_with_its_first_bytes_alone_was_never_written(tmp_path):
+    filling = entry(1, b"." * (512 - 43 - HEADER_SIZE - RECORD_OVERHEAD))
+    path = log_with(tmp_path, [filling], entries(2, 5, size=40))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 512 - 43] + bytes(43) + whole[512:])
+    log = SegmentLog(tmp_path)
+    assert (content(log), log.torn.offset) == ([filling], 512 - 43)
+
+
 def test_sectors_missing_before_a_later_batch_are_corruption_for_that_batch_proves_they_were_durable(tmp_path):
     path = log_with(tmp_path, entries(1, 2), entries(3, 6, size=2000), [entry(7)])
     whole = path.read_bytes()

@@ -150,6 +150,8 @@ class Controller:
         """Which versions of the state machine it can do, as of a release of its own."""
         self.damaged: str | None = None
         """Why it cannot be started any more."""
+        self.has_started = False
+        """Whether its whole tree is there; a process that dies before makes the start fail, as in OTP."""
         self._open: dict[Exchange, None] = {}
 
     @property
@@ -225,6 +227,7 @@ class Controller:
         """Start the tree; when it gives up, the service manager of the machine starts all of it anew."""
         try:
             system.start(TREE, "flurm_sup")
+            self.has_started = True
             why = system.wait("flurm_sup")
         except OtpError as error:
             why = error
@@ -236,7 +239,7 @@ class Controller:
         """Nothing of what ran goes on. With ``softly`` the process was killed, and the machine still has all writes."""
         if self.system is None:
             return
-        system, self.system = self.system, None
+        system, self.system, self.has_started = self.system, None, False
         system.lose_power()
         if not softly:
             self.disk.lose_power()

@@ -20,6 +20,8 @@ KEPT = 400
 DUMP_EVERY = 25
 OF_STORAGE = frozenset({"StorageLost", "StorageError", "StorageFull", "LogPoisoned"})
 """What processes may die of when the disk fails."""
+RESTARTED_WITHIN_S = 1.0
+"""So long after a process was killed, others may die of its absence while they start."""
 
 
 class Violation(Exception):
@@ -40,6 +42,8 @@ class Watch:
         self.checked = 0
         self.applied: dict[str, int] = {}
         self.gave_up_count = 0
+        self.killed_s: dict[str, float] = {}
+        """When a process of a controller was killed last."""
 
     def violated(self, what: str) -> None:
         """Remember a violation."""
@@ -139,6 +143,9 @@ class Watch:
         if event.kind != "exited" or not isinstance(event.reason, Crash):
             return
         if event.reason.kind in OF_STORAGE and self._world.disk_faults:
+            return
+        killed_s = self.killed_s.get(controller.name, -RESTARTED_WITHIN_S)
+        if event.reason.kind == "NoProcess" and self._world.scheduler.now_s - killed_s < RESTARTED_WITHIN_S:
             return
         self.violated(f"{controller.name}: {event.name} crashed: {event.reason}\n{event.reason.traceback}")
 

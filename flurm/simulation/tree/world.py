@@ -274,9 +274,10 @@ class World:
         return next((name for name, each in self.controllers.items() if each.terms.get("in_charge")), otherwise)
 
     def _do_process(self, fault: Fault) -> None:
-        system = self.controllers[fault.target].system
-        if system is not None:
-            system.kill(fault.other)
+        controller = self.controllers[fault.target]
+        if controller.system is not None and controller.has_started:
+            self.watch.killed_s[controller.name] = self.scheduler.now_s
+            controller.system.kill(fault.other)
 
     def _do_isolate(self, fault: Fault) -> None:
         self._cut(fault, [(fault.target, name) for name in self._everybody() if name != fault.target], both=True)
