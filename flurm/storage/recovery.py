@@ -123,8 +123,8 @@ def _next_record(data: bytes, used: int, scan: Scan) -> tuple[int, Record] | Non
 
 
 def _misses_a_sector(data: bytes, start: int, end: int) -> bool:
-    """Whether a sector's share of the bytes from ``start``, where a record begins, to ``end`` is all zeros, and too long
-    to be so by nature: where the record begins a length and a checksum are enough."""
+    """Whether a sector's share of the bytes from ``start``, where a record begins, to ``end`` is all zeros, and too
+    long to be so by nature: where the record begins a length and a checksum are enough."""
     enough, further = RECORD_BEGINNING, min(end - start, 2 * RECORD_OVERHEAD)
     while start < end:
         stop = min(end, (start // _SECTOR + 1) * _SECTOR)
