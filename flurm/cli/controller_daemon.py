@@ -18,8 +18,7 @@ import flurm
 from flurm.application import Application, StartFailed
 from flurm.cli import logs
 from flurm.cli.daemon import DaemonError, PidFile, User, detach, on_signals, prepare, set_process_name, stay
-from flurm.cli.slurm_options import fatal, wait_for_file
-from flurm.cli.slurmctld import NAME, Options
+from flurm.cli.slurm_options import SLURMCTLD, SlurmctldOptions, fatal, wait_for_file
 from flurm.config import Config, ConfigError
 from flurm.config.drop_in import is_controller_here, load_drop_in, log_path, pid_path, slurm_conf_path
 from flurm.otp import StartError
@@ -34,17 +33,17 @@ CODE = (Path(os.__file__), Path(flurm.__file__))
 log = structlog.get_logger(__name__)
 
 
-def run(options: Options) -> int:
+def run(options: SlurmctldOptions) -> int:
     """Run the controller until it is told to end; returns its exit status, having said why it did not start."""
     try:
         return _run(options, slurm_conf_path(options.slurm_conf))
     except (ConfigError, StorageError, DaemonError, OSError) as error:
-        return fatal(NAME, error)
+        return fatal(SLURMCTLD, error)
 
 
-def _run(options: Options, slurm_conf: Path) -> int:
+def _run(options: SlurmctldOptions, slurm_conf: Path) -> int:
     """From the configuration to the end of the daemon."""
-    wait_for_file(NAME, slurm_conf)
+    wait_for_file(SLURMCTLD, slurm_conf)
 
     def read_config() -> Config:
         return load_drop_in(slurm_conf, "SlurmctldDebug", louder=options.louder)
@@ -55,13 +54,13 @@ def _run(options: Options, slurm_conf: Path) -> int:
         raise DaemonError(f"this host ({config.controller_name}) is not a controller; SlurmctldHost names {names}")
     user = User(config.slurm_user, "SlurmUser")
     user.check(CODE)
-    set_process_name(NAME)
+    set_process_name(SLURMCTLD)
     prepare(options.nice)
     log_file = _log_to(options, config, user)
     os.chdir(config.state_dir if options.in_state_dir else log_file.path.parent if log_file is not None else "/")
     served = stay if options.foreground else detach()
     pid_file = PidFile(pid_path(config, "SlurmctldPidFile", config.controller_name, config.controller_name))
-    pid_file.take(lambda text: print(f"{NAME}: {text}", file=sys.stderr))
+    pid_file.take(lambda text: print(f"{SLURMCTLD}: {text}", file=sys.stderr))
     pid_file.give_to(user)
     try:
         if options.clears:
@@ -73,7 +72,7 @@ def _run(options: Options, slurm_conf: Path) -> int:
         pid_file.remove()
 
 
-def _log_to(options: Options, config: Config, user: User) -> logs.LogFile | None:
+def _log_to(options: SlurmctldOptions, config: Config, user: User) -> logs.LogFile | None:
     """Begin to log; returns the file, None where it is syslog. Directories that the log and state need are made."""
     Path(config.state_dir).mkdir(mode=0o755, parents=True, exist_ok=True)
     name = config.controller_name
@@ -84,7 +83,7 @@ def _log_to(options: Options, config: Config, user: User) -> logs.LogFile | None
             user.own_directory(path.parent)
         log_file = logs.LogFile(path)
         user.own(path)
-    sink: logs.Sink = log_file or logs.Syslog(NAME)
+    sink: logs.Sink = log_file or logs.Syslog(SLURMCTLD)
     logs.configure(config.log_level, logs.Both(sys.stderr, sink) if options.foreground else sink)
     return log_file
 

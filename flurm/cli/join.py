@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from actors.net.joining import BadToken, Claims, JoinFailed, fetch_key, read
+from actors.net.joining.asking import JoinFailed, fetch_key
+from actors.net.joining.tokens import BadToken, Claims, read
 
 __all__ = ["BadToken", "JoinFailed", "claims_of", "ensure_key"]
 

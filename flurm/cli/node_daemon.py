@@ -19,8 +19,7 @@ from actors.node_daemon.application import NodeDaemon
 from flurm.cli import logs
 from flurm.cli.configless import fetch
 from flurm.cli.daemon import DaemonError, PidFile, detach, on_signals, prepare, set_process_name, stay
-from flurm.cli.slurm_options import fatal, wait_for_file
-from flurm.cli.slurmd import NAME, Options
+from flurm.cli.slurm_options import SLURMD, SlurmdOptions, fatal, wait_for_file
 from flurm.config import Config, ConfigError
 from flurm.config.drop_in import load_drop_in, log_path, pid_path, slurm_conf_path
 from flurm.node.daemon import SpoolHeldError
@@ -35,12 +34,12 @@ USUAL_SPOOL_DIR = "/var/spool/slurmd"
 log = structlog.get_logger(__name__)
 
 
-def run(options: Options) -> int:
+def run(options: SlurmdOptions) -> int:
     """Run the node daemon until it is told to end; returns its exit status, having said why it did not start."""
     try:
         return _run(options)
     except (ConfigError, DaemonError, SpoolHeldError, OSError, OtpError) as error:
-        return fatal(NAME, error)
+        return fatal(SLURMD, error)
 
 
 def node_name_of(config: Config, hostname: str, wanted: str | None, *, joins: bool = False) -> str:
@@ -59,21 +58,21 @@ def node_name_of(config: Config, hostname: str, wanted: str | None, *, joins: bo
     raise DaemonError(f"slurm.conf has no node whose NodeHostname is {hostname}; say with -N which one this is")
 
 
-def _run(options: Options) -> int:
+def _run(options: SlurmdOptions) -> int:
     """From the configuration to the end of the daemon."""
     if os.geteuid() != 0:
-        print(f"{NAME}: not run by root: jobs of other users cannot be started", file=sys.stderr)
+        print(f"{SLURMD}: not run by root: jobs of other users cannot be started", file=sys.stderr)
     read_config = _reader(options)
     config = read_config()
     name, hostname = config.slurmd.node_name, _hostname()
-    set_process_name(NAME)
+    set_process_name(SLURMD)
     prepare(options.nice)
     log_file = _log_to(options, config)
     spool_dir = Path(config.spool_dir_of(name, hostname))
     os.chdir(_made(spool_dir) if options.in_spool_dir else log_file.path.parent if log_file is not None else "/")
     served = stay if options.foreground else detach()
     pid_file = PidFile(pid_path(config, "SlurmdPidFile", name, hostname))
-    pid_file.take(lambda text: print(f"{NAME}: {text}", file=sys.stderr))
+    pid_file.take(lambda text: print(f"{SLURMD}: {text}", file=sys.stderr))
     daemon = NodeDaemon(
         read_config,
         log_file=str(log_file.path) if log_file is not None else None,
@@ -88,7 +87,7 @@ def _run(options: Options) -> int:
     return 0
 
 
-def _reader(options: Options) -> Callable[[], Config]:
+def _reader(options: SlurmdOptions) -> Callable[[], Config]:
     """How the configuration is read, now and at every SIGHUP; a controller that serves it is asked again."""
 
     def read_config() -> Config:
@@ -96,7 +95,7 @@ def _reader(options: Options) -> Callable[[], Config]:
             slurm_conf = fetch(options.conf_server, CONFIGLESS_DIR)
         else:
             slurm_conf = slurm_conf_path(options.slurm_conf)
-            wait_for_file(NAME, slurm_conf)
+            wait_for_file(SLURMD, slurm_conf)
         config = load_drop_in(slurm_conf, "SlurmdDebug", louder=options.louder)
         overrides = {"slurmd.node_name": node_name_of(config, _hostname(), options.node_name, joins=options.joins)}
         if "SlurmdSpoolDir" not in config.slurm:
@@ -121,11 +120,11 @@ def _serve(daemon: NodeDaemon, log_file: logs.LogFile | None, served: Callable[[
     daemon.wait()
 
 
-def _log_to(options: Options, config: Config) -> logs.LogFile | None:
+def _log_to(options: SlurmdOptions, config: Config) -> logs.LogFile | None:
     """Begin to log; returns the file, None where it is syslog."""
     path = options.log_file or log_path(config, "SlurmdLogFile", config.slurmd.node_name, _hostname())
     log_file = logs.LogFile(_made(path.parent) / path.name) if path is not None else None
-    sink: logs.Sink = log_file or logs.Syslog(NAME)
+    sink: logs.Sink = log_file or logs.Syslog(SLURMD)
     logs.configure(config.log_level, logs.Both(sys.stderr, sink) if options.foreground else sink)
     return log_file
 

@@ -7,14 +7,55 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from flurm.client.version import VERSION_TEXT
 
-__all__ = ["BadUsage", "asked_to_print", "bad_usage", "fatal", "number", "parse", "wait_for_file"]
+__all__ = [
+    "SLURMCTLD",
+    "SLURMD",
+    "BadUsage",
+    "SlurmctldOptions",
+    "SlurmdOptions",
+    "asked_to_print",
+    "bad_usage",
+    "fatal",
+    "number",
+    "parse",
+    "wait_for_file",
+]
 
+SLURMCTLD, SLURMD = "slurmctld", "slurmd"
 PATIENCE_S = 60.0
 """How long a configuration file may be missing, as in Slurm: at boot its file system may come late."""
 _POLL_S = 0.2
+
+
+class SlurmctldOptions(NamedTuple):
+    """What a command line of slurmctld asks for."""
+
+    slurm_conf: str | None = None
+    foreground: bool = False
+    clears: bool = False
+    log_file: Path | None = None
+    nice: int = 0
+    louder: int = 0
+    in_state_dir: bool = False
+
+
+class SlurmdOptions(NamedTuple):
+    """What a command line of slurmd asks for."""
+
+    slurm_conf: str | None = None
+    conf_server: str | None = None
+    node_name: str | None = None
+    foreground: bool = False
+    log_file: Path | None = None
+    nice: int = 0
+    louder: int = 0
+    in_spool_dir: bool = False
+    joins: bool = False
+    joins_with: str = ""
 
 
 class BadUsage(Exception):

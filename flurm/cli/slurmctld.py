@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
-from flurm.cli.slurm_options import BadUsage, asked_to_print, bad_usage, number, parse
+from flurm.cli.slurm_options import SLURMCTLD, BadUsage, SlurmctldOptions, asked_to_print, bad_usage, number, parse
 
-__all__ = ["NAME", "Options", "main"]
+__all__ = ["main"]
 
-NAME = "slurmctld"
 LETTERS = "cDf:hiL:n:qRrsvV"
 """As getopt(3) has them."""
 USAGE = """\
@@ -34,25 +32,13 @@ Usage: slurmctld [OPTIONS]
 """
 
 
-class Options(NamedTuple):
-    """The command line."""
-
-    slurm_conf: str | None = None
-    foreground: bool = False
-    clears: bool = False
-    log_file: Path | None = None
-    nice: int = 0
-    louder: int = 0
-    in_state_dir: bool = False
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the controller; returns its exit status: 0 ended as asked, or printed what was asked for, 1 anything else."""
     try:
         given = parse(sys.argv[1:] if argv is None else argv, LETTERS)
         options = _options(given)
     except BadUsage as error:
-        return bad_usage(NAME, USAGE, error)
+        return bad_usage(SLURMCTLD, USAGE, error)
     if asked_to_print(given, USAGE):
         return 0
     from flurm.cli.controller_daemon import run
@@ -60,9 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     return run(options)
 
 
-def _options(given: list[tuple[str, str]]) -> Options:
+def _options(given: list[tuple[str, str]]) -> SlurmctldOptions:
     words, values = [word for word, _ in given], dict(given)
-    return Options(
+    return SlurmctldOptions(
         slurm_conf=values.get("-f"),
         foreground="-D" in values,
         clears="-c" in values,

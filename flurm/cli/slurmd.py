@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
-from flurm.cli.slurm_options import BadUsage, asked_to_print, bad_usage, number, parse
+from flurm.cli.slurm_options import SLURMD, BadUsage, SlurmdOptions, asked_to_print, bad_usage, number, parse
 
-__all__ = ["NAME", "Options", "main"]
+__all__ = ["main"]
 
-NAME = "slurmd"
 LETTERS = "bcCd:Df:hL:Mn:N:svVZ"
 """As getopt(3) has them."""
 USAGE = """\
@@ -38,28 +36,13 @@ Usage: slurmd [OPTIONS]
 """
 
 
-class Options(NamedTuple):
-    """The command line."""
-
-    slurm_conf: str | None = None
-    conf_server: str | None = None
-    node_name: str | None = None
-    foreground: bool = False
-    log_file: Path | None = None
-    nice: int = 0
-    louder: int = 0
-    in_spool_dir: bool = False
-    joins: bool = False
-    joins_with: str = ""
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the node daemon; returns its exit status: 0 ended as asked, or printed what was asked for, else 1."""
     try:
         given = parse(sys.argv[1:] if argv is None else argv, LETTERS, ("conf=", "conf-server="))
         options = _options(given)
     except BadUsage as error:
-        return bad_usage(NAME, USAGE, error)
+        return bad_usage(SLURMD, USAGE, error)
     if asked_to_print(given, USAGE):
         return 0
     if ("-C", "") in given:
@@ -70,11 +53,11 @@ def main(argv: list[str] | None = None) -> int:
     return run(options)
 
 
-def _options(given: list[tuple[str, str]]) -> Options:
+def _options(given: list[tuple[str, str]]) -> SlurmdOptions:
     words, values = [word for word, _ in given], dict(given)
     if "--conf" in values and "-Z" not in values:
         raise BadUsage("--conf says what a dynamic node is: it needs -Z")
-    return Options(
+    return SlurmdOptions(
         slurm_conf=values.get("-f"),
         conf_server=values.get("--conf-server"),
         node_name=values.get("-N"),

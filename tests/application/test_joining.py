@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.net.joining import JoinFailed, fetch_key, read, tokens
+from actors.net.joining import tokens
+from actors.net.joining.asking import JoinFailed, fetch_key
+from actors.net.joining.tokens import read
 from flurm import tls
 from flurm.config import munge_key_path
 from flurm.console.join_tokens import JoinTokens

@@ -45,7 +45,8 @@ def test_usage_goes_to_standard_error_as_slurms_does(capsys, module):
     assert module.main(["-h"]) == 0
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"Usage: {module.NAME} ")
+    program = module.__name__.rpartition(".")[2]
+    assert printed.err.startswith(f"Usage: {program} ")
 
 
 @pytest.mark.parametrize("module", [slurmctld, slurmd])
