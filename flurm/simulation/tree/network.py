@@ -89,7 +89,8 @@ class Exchange:
         False where there is no answer: ``reached`` then tells whether there was anybody.
         """
         network = self._network
-        if not network.stream(self._sender, self._receiver, lambda: self._begin(begin)):
+        self.reached = network.stream(self._sender, self._receiver, lambda: self._begin(begin))  # it may be late
+        if not self.reached:
             self._break()
         return self._ended.wait(timeout_s) and self.answer is not None
 
