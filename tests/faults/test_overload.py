@@ -25,6 +25,8 @@ from actors.scheduler_engine import SchedulerEngine
 from actors.tracer import SPANS, TRACER, Recent, Span, Spans, Tracer
 from flurm.bridge.sackds import Sackds
 from flurm.bridge.show_stats import Counters
+from flurm.config.records import Config
+from flurm.core.deadlines import Due
 from flurm.core.records import Cluster
 from flurm.otp import SIMPLE_ONE_FOR_ONE, Child, GenServer, NoReply, Ok, Overloaded, Reply, Supervisor, System, debug
 from flurm.sched.plan import Plan
@@ -120,9 +122,9 @@ class LateConsensus(GenServer):
 
 
 def test_what_the_clock_finds_does_not_pile_up_before_a_consensus_that_lags(system, monkeypatch):
-    late = SimpleNamespace(timed_out=(7,), past_deadline=(), purgeable=(), wake=False)
+    late = Due(timed_out=(7,), past_deadline=(), purgeable=(), wake=False)
     monkeypatch.setattr("actors.job_manager.due", lambda cluster, now_s: late)
-    system.env["proposed"] = queue.SimpleQueue()
+    system.env.update(proposed=queue.SimpleQueue(), config=Config())
     system.terms["cluster"] = Cluster()
     system.start(Supervisor(children=(Child("flurm_consensus", LateConsensus), Child("flurm_job_manager", JobManager))))
     consensus = system.find("flurm_consensus")
