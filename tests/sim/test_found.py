@@ -9,6 +9,7 @@ from actors.net.forwarding import Forwarded, Forwarder, NobodyInCharge
 from actors.net.peers import PeerGone
 from actors.node_manager import NodeManager
 from flurm.core.commands import NodesMissing, NodesResponded
+from flurm.core.effects import LaunchBatch
 from flurm.otp import GenServer, NoReply, Ok, Reply
 from flurm.otp.runtime.sim import Simulation
 from flurm.raft.records import Configuration
@@ -79,3 +80,17 @@ def test_a_node_that_was_silent_under_the_last_controller_in_charge_is_usable_as
     system.settle()
     commands = [message.token.command for message in system.call("flurm_consensus", "told")]
     assert [(type(command), command.names) for command in commands] == [(NodesResponded, ("n1",))]
+
+
+def test_a_launch_that_waits_to_be_tried_again_does_not_take_the_next_run_of_its_job_to_the_host_of_the_last():
+    core = World(nodes=2)
+    job_id = core.submit()
+    core.schedule()
+    lost = core.job(job_id).batch_host
+    waiting = agent.Task(agent.Kind.LAUNCH, lost, job_id)
+    assert agent.is_wanted(waiting, core.cluster, again=True)
+    core.do(NodesMissing(now_s=1090, names=(lost,), down=True))
+    assert core.schedule() == [job_id] and core.job(job_id).batch_host != lost
+    assert not agent.is_wanted(waiting, core.cluster, again=True)
+    (again,) = agent.tasks_of(LaunchBatch(job_id), core.cluster)
+    assert agent.is_wanted(again, core.cluster)
