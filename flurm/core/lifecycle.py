@@ -46,6 +46,8 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
 }
 
 
+FREED: tuple[Effect, ...] = (ScheduleSoon(),)
+"""A node may have room now."""
 _ENDED_FROM_OUTSIDE = (JobState.CANCELLED, JobState.TIMEOUT, JobState.DEADLINE, JobState.PREEMPTED)
 """The script's exit status comes after the job's end in these, and is noted then."""
 
@@ -280,9 +282,6 @@ def epilog_done(cluster: Cluster, command: EpilogDone) -> Outcome:
     if job.flags & JobFlag.COMPLETING:
         return Outcome(cluster, effects=FREED)
     return retest_dependents(cluster, command.now_s, FREED)
-
-
-FREED: tuple[Effect, ...] = (ScheduleSoon(),)
 
 
 def settled(cluster: Cluster, job: Job, now_s: int) -> Job:

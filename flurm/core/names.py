@@ -19,6 +19,15 @@ class BadNodeList(ValueError):
     """The text is no node list; the message says which part is wrong."""
 
 
+def known_nodes(cluster: Cluster, text: str) -> list[str] | None:
+    """The cluster's nodes that a list, or ALL, names; None where it names none, or one that there is not."""
+    try:
+        names = list(cluster.node_order) if text.upper() == "ALL" else expand(text)
+    except BadNodeList:
+        return None
+    return names if names and all(name in cluster.nodes for name in names) else None
+
+
 def expand(text: str) -> list[str]:
     """The names that a node list stands for, in the order written. Raises BadNodeList."""
     names: list[str] = []

@@ -4,7 +4,7 @@ from flurm.core import dynamic_nodes, lifecycle, reboots
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
 from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, NodeFlag, NodeState, Reason, Refusal
-from flurm.core.names import BadNodeList, expand
+from flurm.core.names import known_nodes
 from flurm.core.numbering import with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.records import Cluster, Job, Node
@@ -179,11 +179,8 @@ def update(cluster: Cluster, command: UpdateNode) -> Outcome:
     """An administrator changes nodes' states and fields."""
     if not is_operator(cluster, command.user_id):
         return rejected(cluster, Refusal.USER_ID_MISSING)
-    try:
-        names = list(cluster.node_order) if command.names.upper() == "ALL" else expand(command.names)
-    except BadNodeList:
-        return rejected(cluster, Refusal.INVALID_NODE_NAME)
-    if not names or any(name not in cluster.nodes for name in names):
+    names = known_nodes(cluster, command.names)
+    if names is None:
         return rejected(cluster, Refusal.INVALID_NODE_NAME)
     effects: list[Effect] = []
     for name in names:

@@ -13,7 +13,7 @@ program of `flurm.core.programs` instead. Reasons are those that slurmctld 22.05
 from flurm.core.commands import LookAtReboots, RebootNodes, RebootTold
 from flurm.core.effects import Effect, RebootNode, ScheduleSoon
 from flurm.core.enums import NodeFlag, NodeState, Refusal
-from flurm.core.names import BadNodeList, expand
+from flurm.core.names import known_nodes
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.programs import REBOOT, decide
 from flurm.core.records import Cluster, Node, Reboot
@@ -28,11 +28,8 @@ def request(cluster: Cluster, command: RebootNodes) -> Outcome:
     """Have nodes reboot when they are free; those that are to already are left alone."""
     if not is_operator(cluster, command.user_id):
         return rejected(cluster, Refusal.PERMISSION)
-    try:
-        names = list(cluster.node_order) if command.names.upper() == "ALL" else expand(command.names)
-    except BadNodeList:
-        return rejected(cluster, Refusal.INVALID_NODE_NAME)
-    if not names or any(name not in cluster.nodes for name in names):
+    names = known_nodes(cluster, command.names)
+    if names is None:
         return rejected(cluster, Refusal.INVALID_NODE_NAME)
     for name in names:
         node = cluster.nodes[name]

@@ -21,6 +21,7 @@ def node_names(info: JobInfo, allocation: Allocation | None, cluster: Cluster) -
 
 
 def names_of(text: str | None) -> list[str]:
+    """The nodes that a listing names, in its order; none where it has no list that can be read."""
     try:
         return expand(text) if text and text != "(null)" else []
     except BadNodeList:
