@@ -1,7 +1,7 @@
 """Node manager: owns the rules of nodes, the heartbeat monitor, and everything that is sent to node daemons.
 
 Calls    "status" -> dict
-Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes ...) and TookCharge from the state manager
+Casts    Carry(LaunchBatch | TerminateJob | SignalJob | PingNodes | AskAgain ...) and TookCharge from the state manager
          Reconfigured from the application
          NodeRequest(RegisterNode | UpdateNode | CreateNodes | DeleteNodes) from the job manager, answered when it
          is committed
@@ -27,7 +27,7 @@ from actors.net import agent
 from actors.tracer import TRACER, Span, Spans
 from flurm.bridge.node_programs import health_checks, launches_prologs
 from flurm.core import commands as c
-from flurm.core.effects import Effect, LaunchBatch, PingNodes, TerminateJob
+from flurm.core.effects import AskAgain, Effect, LaunchBatch, PingNodes, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
 from flurm.core.records import Cluster, Node
 from flurm.core.recovery import outstanding
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Timer: try this task again."""
+    """Timer: try this task, again where `attempt` is not 0."""
 
     task: agent.Task
     attempt: int
@@ -136,6 +136,8 @@ class NodeManager(GenServer):
 
     def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
         for effect in effects:
+            if isinstance(effect, AskAgain):
+                self.send_after(effect.after_s, Retry(agent.Task(agent.Kind.REGISTER, effect.node), attempt=0))
             for task in agent.tasks_of(effect, self._cluster(), prologs=launches_prologs(self.system.env["config"])):
                 self._send(task, state)
 

@@ -58,6 +58,13 @@ class PingNodes(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
 
+class AskAgain(msgspec.Struct, frozen=True):
+    """Have a node register once more in a while: what it said now cannot tell yet whether it has lost a job."""
+
+    node: str
+    after_s: int
+
+
 class RebootNode(msgspec.Struct, frozen=True):
     """Tell a node to reboot."""
 
@@ -83,6 +90,7 @@ Effect = (
     | JobEnded
     | ScheduleSoon
     | PingNodes
+    | AskAgain
     | RebootNode
     | ProgramsChanged
     | RuleFailed

@@ -2,7 +2,7 @@
 
 from flurm.core import dynamic_nodes, lifecycle, reboots
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
-from flurm.core.effects import Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
+from flurm.core.effects import AskAgain, Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, NodeFlag, NodeState, Reason, Refusal
 from flurm.core.names import known_nodes
 from flurm.core.numbering import with_members
@@ -13,6 +13,8 @@ from flurm.core.trigger_events import note
 from flurm.core.trigger_records import TriggerKind
 
 NOT_RESPONDING = "Not responding"
+_ASK_AGAIN_S = 60
+"""A node is asked again within this time, whatever its clock says."""
 _LOST_REASONS = (NOT_RESPONDING, "Node unexpectedly rebooted")
 
 
@@ -83,6 +85,7 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
     """Compare what the daemon knows with what the cluster believes, and act on every difference."""
     effects: list[Effect] = []
     known = set(command.jobs)
+    too_soon_s = 0
     for job_id in node.jobs:
         job = cluster.jobs[job_id]
         here = 1 << node.index
@@ -92,20 +95,20 @@ def _reconcile(cluster: Cluster, node: Node, command: RegisterNode) -> tuple[Clu
             effects.append(LaunchBatch(job_id))
         elif job.launch == "prolog":
             continue
-        elif job_id not in known and _was_launched_by_then(job, node, command):
-            outcome = _lose(cluster, job, node, command.now_s)
-            cluster = outcome.cluster
-            effects.extend(outcome.effects)
+        elif job_id not in known and job.launch == "sent" and job.batch_host == node.name:
+            # Its daemon must know a job whose script it has; one without has nothing on its nodes between two steps.
+            if job.start_s < command.since_s:
+                outcome = _lose(cluster, job, node, command.now_s)
+                cluster = outcome.cluster
+                effects.extend(outcome.effects)
+            else:
+                too_soon_s = max(too_soon_s, job.start_s - command.since_s + 1)
     held = set(node.jobs)
     for job_id in sorted((known | set(node.lost)) - held):
         effects.append(TerminateJob(job_id, (node.name,)))
+    if too_soon_s:
+        effects.append(AskAgain(node.name, min(too_soon_s, _ASK_AGAIN_S)))
     return cluster, tuple(effects)
-
-
-def _was_launched_by_then(job: Job, node: Node, command: RegisterNode) -> bool:
-    """Whether the daemon must know the job: it has its script. An allocation without one has nothing on its nodes
-    between two steps."""
-    return job.launch == "sent" and job.batch_host == node.name and job.start_s < command.since_s
 
 
 def _lose(cluster: Cluster, job: Job, node: Node, now_s: int, *, may_requeue: bool = True) -> Outcome:

@@ -6,7 +6,7 @@ from flurm.core import commands as c
 from flurm.core import snapshot
 from flurm.core.apply import RULES, apply
 from flurm.core.deadlines import due
-from flurm.core.effects import Done, LaunchBatch, PingNodes, Rejected, RuleFailed, TerminateJob
+from flurm.core.effects import AskAgain, Done, LaunchBatch, PingNodes, Rejected, RuleFailed, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState, PartitionState, Reason, Refusal
 from flurm.core.records import Cluster, Node, Partition
 from flurm.core.recovery import outstanding
@@ -132,8 +132,17 @@ def test_a_node_that_has_forgotten_a_job_has_lost_it():
     job_id = world.start()
     world.register("n1", jobs=(), since_s=world.now_s)
     assert world.state(job_id) is JobState.RUNNING
+    assert AskAgain("n1", 1) in world.effects
     world.register("n1", jobs=(), since_s=world.now_s + 1)
     assert world.state(job_id) is JobState.PENDING
+    assert not [effect for effect in world.effects if isinstance(effect, AskAgain)]
+
+
+def test_a_node_whose_clock_is_far_behind_is_asked_again_soon_enough():
+    world = World()
+    world.start()
+    world.register("n1", jobs=(), since_s=world.now_s - 7200)
+    assert AskAgain("n1", 60) in world.effects
 
 
 def test_what_is_outstanding_is_read_off_the_state():

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from actors.messages import Carry
 from actors.net import agent
 from actors.net.forwarding import Forwarded, Forwarder, NobodyInCharge
 from actors.net.peers import PeerGone
@@ -94,3 +95,32 @@ def test_a_launch_that_waits_to_be_tried_again_does_not_take_the_next_run_of_its
     assert not agent.is_wanted(waiting, core.cluster, again=True)
     (again,) = agent.tasks_of(LaunchBatch(job_id), core.cluster)
     assert agent.is_wanted(again, core.cluster)
+
+
+class Noting(Answering):
+    """Agents that keep what they were asked to do, and when."""
+
+    def __init__(self):
+        self.kinds = []
+
+    def start(self, task, attempt, cluster, tell):
+        self.kinds.append(task.kind)
+        super().start(task, attempt, cluster, tell)
+
+
+def test_a_node_that_registers_too_soon_to_tell_what_it_lost_is_asked_again_when_it_can_tell():
+    core = World(nodes=1)
+    core.start()
+    core.register("n1", jobs=(), since_s=core.now_s - 6)
+    config = SimpleNamespace(heartbeat_interval=1_000_000, node_down_threshold=3, slurm={})
+    agents = Noting()
+    system = Simulation({"config": config, "agents": lambda env: agents})
+    system.terms.update(in_charge=True, cluster=core.cluster)
+    for name in ("flurm_consensus", "flurm_tracer"):
+        system.spawn(Silent, name=name)
+    system.spawn(NodeManager, name="flurm_node_manager")
+    system.cast("flurm_node_manager", Carry(core.effects))
+    system.sleep(6.9)
+    assert agent.Kind.REGISTER not in agents.kinds
+    system.sleep(0.2)
+    assert agents.kinds.count(agent.Kind.REGISTER) == 1
