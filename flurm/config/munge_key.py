@@ -13,6 +13,8 @@ from flurm.config.records import Config
 
 SYSTEM_KEY = "/etc/munge/munge.key"
 SYSTEM_SOCKET = "/run/munge/munge.socket.2"
+_has_read: set[str] = set()
+"""Paths of keys that this process has read. It may have become SlurmUser since, who may not."""
 LOWEST_BYTES, HIGHEST_BYTES, OWN_BYTES = 32, 1024, 128
 
 
@@ -31,7 +33,8 @@ def munge_key_path(config: Config) -> str:
     """Return the path of the key that is used."""
     if config.munge_key is not None:
         return config.munge_key
-    return SYSTEM_KEY if os.access(SYSTEM_KEY, os.R_OK) else f"{config.state_dir}/munge.key"
+    is_ours = SYSTEM_KEY in _has_read or os.access(SYSTEM_KEY, os.R_OK)
+    return SYSTEM_KEY if is_ours else f"{config.state_dir}/munge.key"
 
 
 def munge_socket_path(config: Config) -> str:
@@ -58,6 +61,7 @@ def read_key(path: str, name: str, highest_bytes: int = HIGHEST_BYTES) -> bytes:
     if not LOWEST_BYTES <= len(key) <= highest_bytes:
         expected = f"expected a key of {LOWEST_BYTES} to {highest_bytes} bytes, found {len(key)}"
         raise ConfigError(expected, key=name, value=path)
+    _has_read.add(path)
     return key
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flurm.config import Config, munge_socket_path, own_munge_socket_path, render_slurm_conf
+from flurm.config import Config, load_or_create_munge_key, munge_socket_path, own_munge_socket_path, render_slurm_conf
 from flurm.config import munge_key as module
 
 
@@ -43,3 +43,10 @@ def test_clients_come_to_us_where_munged_has_another_key(system):
     (system / "munge.key").unlink()
     assert munge_socket_path(Config(state_dir="/s")) == "/s/munge.socket.2"
     assert "AuthInfo=socket=/s/munge.socket.2\n" in render_slurm_conf(Config(state_dir="/s"))
+
+
+def test_who_has_become_slurmuser_still_knows_that_the_systems_key_is_its_own(system, monkeypatch):
+    listen(system / "socket")
+    load_or_create_munge_key(Config(state_dir="/s"))
+    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    assert munge_socket_path(Config(state_dir="/s")) == str(system / "socket")
