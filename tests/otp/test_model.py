@@ -276,6 +276,7 @@ class TreeAgainstModel(RuleBasedStateMachine):
         if not workers:
             return
         during, victim = data.draw(st.sampled_from(workers)), self.some(data)
+        is_supervisor = victim in self.model.shape()
 
         def interlude() -> None:
             with pytest.raises(UpgradeFailed, match="another upgrade is under way"):
@@ -294,6 +295,7 @@ class TreeAgainstModel(RuleBasedStateMachine):
         else:
             go()
             self.done(code)
+            self.model.in_order = not is_supervisor  # one that ends before it is turned over keeps to the old order
         self.model.exit(victim, "killed" if kills else "abnormal")
         self.compare()
 
