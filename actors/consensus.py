@@ -291,8 +291,11 @@ class Consensus(GenServer):
 
 
 def _first_configuration(config: Config) -> Configuration:
+    """A newcomer that founds nothing knows the others, and itself as one that has no vote: it waits for a leader."""
     members = config.members()
-    return Configuration(voters=tuple(sorted(members)), addresses=members)
+    learners = () if config.raft_bootstrap else (config.member_name,)
+    voters = tuple(sorted(members.keys() - set(learners)))
+    return Configuration(voters, learners, addresses=members)
 
 
 def _server(env: dict[str, Any], first: Configuration) -> RaftServer:

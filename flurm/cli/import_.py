@@ -105,10 +105,12 @@ def _check_user(config: Config) -> None:
 
 
 def _address(source: str, config: Config) -> tuple[str, int]:
+    """Where to ask; a controller that slurm.conf names is where slurm.conf says."""
     host, _, port = source.rpartition(":") if ":" in source and not source.endswith("]") else (source, "", "")
     if port and not (port.isdecimal() and 0 < int(port) < 1 << 16):
         raise click.UsageError(f"--from {source}: expected HOST or HOST:PORT, the port a number up to 65535")
-    return host.strip("[]"), int(port) if port else config.slurmctld_port
+    host = next((each.host for each in config.controllers if each.name == host), host.strip("[]"))
+    return host, int(port) if port else config.slurmctld_port
 
 
 def _own_spool(config: Config) -> Path | None:

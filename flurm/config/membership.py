@@ -29,6 +29,8 @@ def tls_files(config: Config) -> TlsFiles | None:
     Raises ConfigError where it is not among `controllers`, where two of them are the same, or a file is not there.
     """
     if len(config.controllers) < 2:
+        if not config.raft_bootstrap:
+            raise _wrong(config, "expected the others in controllers: they take this one in", "raft_bootstrap", False)
         return None
     _check_place(config)
     for key in ("raft_ca", "raft_certificate", "raft_key"):

@@ -19,7 +19,7 @@ RESTART_KEYS = frozenset(
     state_dir log_dir spool_dir checkpoint_dir auth_type cred_type auth_alt_types jwt_key slurm_key munge_key
     munge_socket munge_ttl slurm_user slurmd_user select_type
     first_job_id raft_election_timeout raft_heartbeat_interval raft_clock_drift_bound
-    raft_ca raft_certificate raft_key
+    raft_bootstrap raft_ca raft_certificate raft_key
     embedded_node slurmd max_connections max_request_memory
     """.split()  # noqa: SIM905
 )

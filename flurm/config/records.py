@@ -169,6 +169,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     raft_heartbeat_interval: int = 50
     raft_snapshot_interval: int = 10000
     raft_clock_drift_bound: float | None = None
+    raft_bootstrap: bool = True
     raft_ca: str = ""
     raft_certificate: str = ""
     raft_key: str = ""

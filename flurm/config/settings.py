@@ -51,6 +51,7 @@ CLUSTER = (
     Key("raft_heartbeat_interval", POSITIVE),
     Key("raft_snapshot_interval", POSITIVE),
     Key("raft_clock_drift_bound", v.fraction),
+    Key("raft_bootstrap", v.flag),
     Key("raft_ca", v.text),
     Key("raft_certificate", v.text),
     Key("raft_key", v.text),

@@ -84,6 +84,7 @@ def test_a_missing_certificate_is_named_with_the_command_that_makes_it(tmp_path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("raft_bootstrap = false", "raft_bootstrap = False: expected the others in controllers: they take this one in"),
         (NAMED, "expected this controller among them: an entry with its slurmctld_host and slurmctld_port"),
         (NAMED + 'slurmctld_host = "127.0.0.2"', "raft_port = 6816: expected the raft_port that stands for this"),
         (
