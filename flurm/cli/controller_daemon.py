@@ -7,6 +7,7 @@ sockets, SlurmUser, the tree. Until it serves it still has its caller's standard
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import sys
 from collections.abc import Callable
@@ -17,10 +18,21 @@ import structlog
 import flurm
 from flurm.application import Application, StartFailed
 from flurm.cli import logs
-from flurm.cli.daemon import DaemonError, PidFile, User, detach, on_signals, prepare, set_process_name, stay
+from flurm.cli.daemon import (
+    DaemonError,
+    PidFile,
+    User,
+    detach,
+    on_signals,
+    prepare,
+    set_process_name,
+    stay,
+    told_to_systemd,
+)
 from flurm.cli.slurm_options import SLURMCTLD, SlurmctldOptions, fatal, wait_for_file
 from flurm.config import Config, ConfigError
 from flurm.config.drop_in import is_controller_here, load_drop_in, log_path, pid_path, slurm_conf_path
+from flurm.config.munge_key import SYSTEM_KEY, is_key_withheld
 from flurm.otp import StartError
 from flurm.storage.clear import check_alone, clear
 from flurm.storage.errors import StorageError
@@ -54,14 +66,16 @@ def _run(options: SlurmctldOptions, slurm_conf: Path) -> int:
         raise DaemonError(f"this host ({config.controller_name}) is not a controller; SlurmctldHost names {names}")
     user = User(config.slurm_user, "SlurmUser")
     user.check(CODE)
+    _check_key(config)
     set_process_name(SLURMCTLD)
     prepare(options.nice)
     log_file = _log_to(options, config, user)
     os.chdir(config.state_dir if options.in_state_dir else log_file.path.parent if log_file is not None else "/")
-    served = stay if options.foreground else detach()
+    served = told_to_systemd() if options.systemd else stay if options.foreground else detach()
     pid_file = PidFile(pid_path(config, "SlurmctldPidFile", config.controller_name, config.controller_name))
-    pid_file.take(lambda text: print(f"{SLURMCTLD}: {text}", file=sys.stderr))
-    pid_file.give_to(user)
+    if not options.systemd:
+        pid_file.take(lambda text: print(f"{SLURMCTLD}: {text}", file=sys.stderr))
+        pid_file.give_to(user)
     try:
         if options.clears:
             _clear(config)
@@ -70,6 +84,16 @@ def _run(options: SlurmctldOptions, slurm_conf: Path) -> int:
         return _serve(config, read_config, user, log_file, served)
     finally:
         pid_file.remove()
+
+
+def _check_key(config: Config) -> None:
+    """Raises DaemonError where this site's credentials could not be read."""
+    if is_key_withheld(config):
+        who = pwd.getpwuid(os.geteuid()).pw_name
+        raise DaemonError(
+            f"started by {who}, who may not read munged's {SYSTEM_KEY}: start it as root (in a unit, User=root), it "
+            "becomes SlurmUser then; or name a copy that SlurmUser may read as munge_key in /etc/flurm/flurm.toml"
+        )
 
 
 def _log_to(options: SlurmctldOptions, config: Config, user: User) -> logs.LogFile | None:

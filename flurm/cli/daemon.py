@@ -13,6 +13,7 @@ import fcntl
 import os
 import pwd
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -21,7 +22,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["DaemonError", "PidFile", "User", "detach", "on_signals", "prepare", "set_process_name", "stay"]
+__all__ = [
+    "DaemonError",
+    "PidFile",
+    "User",
+    "detach",
+    "on_signals",
+    "prepare",
+    "set_process_name",
+    "stay",
+    "told_to_systemd",
+]
 
 OLD_DAEMON_S = 60.0
 _POLL_S = 0.02
@@ -186,6 +197,22 @@ def detach() -> Callable[[], None]:
 
 def stay() -> None:
     """What a daemon in the foreground calls once it serves: there is no caller to let go of."""
+
+
+def told_to_systemd() -> Callable[[], None]:
+    """What a service of Type=notify calls once it serves (sd_notify(3)); programs that it starts are not to do so.
+
+    Raises DaemonError where systemd does not wait for it.
+    """
+    address = os.environ.pop("NOTIFY_SOCKET", "")
+    if not address:
+        raise DaemonError("--systemd: NOTIFY_SOCKET is not set; a unit that starts this has Type=notify")
+
+    def tell() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.sendto(b"READY=1", "\0" + address[1:] if address.startswith("@") else address)
+
+    return tell
 
 
 def _let_go_of_streams() -> TextIO:

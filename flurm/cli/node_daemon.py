@@ -18,7 +18,7 @@ import structlog
 from actors.node_daemon.application import NodeDaemon
 from flurm.cli import logs
 from flurm.cli.configless import fetch
-from flurm.cli.daemon import DaemonError, PidFile, detach, on_signals, prepare, set_process_name, stay
+from flurm.cli.daemon import DaemonError, PidFile, detach, on_signals, prepare, set_process_name, stay, told_to_systemd
 from flurm.cli.slurm_options import SLURMD, SlurmdOptions, fatal, wait_for_file
 from flurm.config import Config, ConfigError
 from flurm.config.drop_in import load_drop_in, log_path, pid_path, slurm_conf_path
@@ -70,9 +70,10 @@ def _run(options: SlurmdOptions) -> int:
     log_file = _log_to(options, config)
     spool_dir = Path(config.spool_dir_of(name, hostname))
     os.chdir(_made(spool_dir) if options.in_spool_dir else log_file.path.parent if log_file is not None else "/")
-    served = stay if options.foreground else detach()
+    served = told_to_systemd() if options.systemd else stay if options.foreground else detach()
     pid_file = PidFile(pid_path(config, "SlurmdPidFile", name, hostname))
-    pid_file.take(lambda text: print(f"{SLURMD}: {text}", file=sys.stderr))
+    if not options.systemd:
+        pid_file.take(lambda text: print(f"{SLURMD}: {text}", file=sys.stderr))
     daemon = NodeDaemon(
         read_config,
         log_file=str(log_file.path) if log_file is not None else None,

@@ -41,6 +41,7 @@ class SlurmctldOptions(NamedTuple):
     nice: int = 0
     louder: int = 0
     in_state_dir: bool = False
+    systemd: bool = False
 
 
 class SlurmdOptions(NamedTuple):
@@ -56,6 +57,7 @@ class SlurmdOptions(NamedTuple):
     in_spool_dir: bool = False
     joins: bool = False
     joins_with: str = ""
+    systemd: bool = False
 
 
 class BadUsage(Exception):

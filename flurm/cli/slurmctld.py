@@ -27,6 +27,7 @@ Usage: slurmctld [OPTIONS]
   -n VALUE    Run at this nice value.
   -q          Log less; may be repeated.
   -s          Work in StateSaveLocation instead of the log's directory.
+  --systemd   Stay in the foreground as a service of Type=notify; there is no pid file.
   -v          Log more; may be repeated.
   -V          Print the version and exit.
 """
@@ -35,7 +36,7 @@ Usage: slurmctld [OPTIONS]
 def main(argv: list[str] | None = None) -> int:
     """Run the controller; returns its exit status: 0 ended as asked, or printed what was asked for, 1 anything else."""
     try:
-        given = parse(sys.argv[1:] if argv is None else argv, LETTERS)
+        given = parse(sys.argv[1:] if argv is None else argv, LETTERS, ("systemd",))
         options = _options(given)
     except BadUsage as error:
         return bad_usage(SLURMCTLD, USAGE, error)
@@ -50,12 +51,13 @@ def _options(given: list[tuple[str, str]]) -> SlurmctldOptions:
     words, values = [word for word, _ in given], dict(given)
     return SlurmctldOptions(
         slurm_conf=values.get("-f"),
-        foreground="-D" in values,
+        foreground="-D" in values or "--systemd" in values,
         clears="-c" in values,
         log_file=Path(values["-L"]).absolute() if "-L" in values else None,
         nice=number("-n", values.get("-n", "0")),
         louder=words.count("-v") - words.count("-q"),
         in_state_dir="-s" in values,
+        systemd="--systemd" in values,
     )
 
 

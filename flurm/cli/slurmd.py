@@ -30,6 +30,7 @@ Usage: slurmd [OPTIONS]
   -n VALUE                  Run at this nice value.
   -N NODE                   Be this node of slurm.conf.
   -s                        Work in SlurmdSpoolDir instead of the log's directory.
+  --systemd                 Stay in the foreground as a service of Type=notify; there is no pid file.
   -v                        Log more; may be repeated.
   -V                        Print the version and exit.
   -Z                        Join as a node that slurm.conf does not name.
@@ -39,7 +40,7 @@ Usage: slurmd [OPTIONS]
 def main(argv: list[str] | None = None) -> int:
     """Run the node daemon; returns its exit status: 0 ended as asked, or printed what was asked for, else 1."""
     try:
-        given = parse(sys.argv[1:] if argv is None else argv, LETTERS, ("conf=", "conf-server="))
+        given = parse(sys.argv[1:] if argv is None else argv, LETTERS, ("conf=", "conf-server=", "systemd"))
         options = _options(given)
     except BadUsage as error:
         return bad_usage(SLURMD, USAGE, error)
@@ -61,13 +62,14 @@ def _options(given: list[tuple[str, str]]) -> SlurmdOptions:
         slurm_conf=values.get("-f"),
         conf_server=values.get("--conf-server"),
         node_name=values.get("-N"),
-        foreground="-D" in values,
+        foreground="-D" in values or "--systemd" in values,
         log_file=Path(values["-L"]).absolute() if "-L" in values else None,
         nice=number("-n", values.get("-n", "0")),
         louder=words.count("-v"),
         in_spool_dir="-s" in values,
         joins="-Z" in values,
         joins_with=values.get("--conf", ""),
+        systemd="--systemd" in values,
     )
 
 

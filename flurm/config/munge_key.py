@@ -44,6 +44,12 @@ def munge_socket_path(config: Config) -> str:
     return own_munge_socket_path(config)
 
 
+def is_key_withheld(config: Config) -> bool:
+    """Whether a munged runs here that clients go to, and has a key that we may not read and were not given."""
+    ours = config.auth_type != "munge" or config.munge_key is not None or config.munge_socket is not None
+    return not ours and Path(SYSTEM_SOCKET).is_socket() and munge_key_path(config) != SYSTEM_KEY
+
+
 def own_munge_socket_path(config: Config) -> str:
     """Return the socket that FLURM serves, unless somebody else does."""
     return config.munge_socket or f"{config.state_dir}/munge.socket.2"

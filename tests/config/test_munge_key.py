@@ -7,6 +7,7 @@ import pytest
 
 from flurm.config import Config, load_or_create_munge_key, munge_socket_path, own_munge_socket_path, render_slurm_conf
 from flurm.config import munge_key as module
+from flurm.config.munge_key import is_key_withheld
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def test_clients_come_to_us_where_munged_has_another_key(system):
     (system / "munge.key").unlink()
     assert munge_socket_path(Config(state_dir="/s")) == "/s/munge.socket.2"
     assert "AuthInfo=socket=/s/munge.socket.2\n" in render_slurm_conf(Config(state_dir="/s"))
+
+
+@pytest.mark.parametrize("given", [{}, {"munge_key": "/k"}, {"munge_socket": "/m"}, {"auth_type": "slurm"}])
+def test_a_key_is_withheld_where_munged_runs_and_nothing_else_was_given(system, monkeypatch, given):
+    config = Config(state_dir="/s", **given)
+    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    assert not is_key_withheld(config)
+    listen(system / "socket")
+    assert is_key_withheld(config) is (not given)
+    monkeypatch.setattr(module.os, "access", lambda path, mode: True)
+    assert not is_key_withheld(config)
 
 
 def test_who_has_become_slurmuser_still_knows_that_the_systems_key_is_its_own(system, monkeypatch):

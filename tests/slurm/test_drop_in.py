@@ -52,6 +52,16 @@ for round in $(seq {rounds}); do
     test ! -e /mnt/cluster/slurmctld.pid
 done
 """
+SYSTEMD = """
+import os, socket, subprocess, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+    told.bind("/mnt/cluster/notify." + os.path.basename(sys.argv[1]))
+    told.settimeout(30)
+    null = subprocess.DEVNULL
+    environment = os.environ | {"NOTIFY_SOCKET": told.getsockname()}
+    subprocess.Popen(sys.argv[1:], env=environment, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    print(told.recv(100).decode())
+"""
 GONE = "for i in $(seq 300); do pidof {name} >/dev/null || exit 0; sleep 0.1; done; exit 1"
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2400 if os.environ.get("FLURM_THOROUGH") else 180)]
 
@@ -105,6 +115,17 @@ def test_a_daemon_serves_when_its_command_returns_and_is_what_its_name_says(site
     succeeded(sh(site, "pidof slurmd"))
     succeeded(sh(site, f"slurmctld && ({await_idle}) && scontrol shutdown"))
     succeeded(sh(site, f"({GONE.format(name='slurmctld')}) && ({GONE.format(name='slurmd')})"))
+
+
+def test_systemd_is_told_when_a_service_of_type_notify_serves(site):
+    site.write("/mnt/cluster/systemd.py", SYSTEMD)
+    for name in ("slurmctld", "slurmd"):
+        assert succeeded(sh(site, f"{sys.executable} /mnt/cluster/systemd.py {SBIN}/{name} --systemd")) == "READY=1\n"
+        succeeded(sh(site, f"pidof {name}"))
+    succeeded(sh(site, "scontrol ping; ! ls /mnt/cluster/*.pid 2>/dev/null"))
+    outcome = sh(site, "slurmctld --systemd")
+    assert outcome.exit == 1
+    assert "slurmctld: fatal: --systemd: NOTIFY_SOCKET is not set" in outcome.stderr
 
 
 def test_another_slurmctld_takes_the_place_of_the_one_that_runs_slurms_own_too(site):
