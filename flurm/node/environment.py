@@ -47,10 +47,13 @@ def read_submitted(environment: Iterable[str]) -> Submitted:
     return Submitted(kept, limits, umask, "SLURM_GET_USER_ENV" in kept)
 
 
-def batch_variables(spec: LaunchSpec, node_name: str, working_cluster: str = "") -> dict[str, str]:
+def batch_variables(
+    spec: LaunchSpec, node_name: str, working_cluster: str = "", slurm_conf: str = ""
+) -> dict[str, str]:
     """The variables that the node sets for a batch script, all but SLURM_TASK_PID, which its process sets itself.
 
-    `working_cluster` is Slurm's name:host:port:version:plugin of the controller; empty leaves the variable out.
+    `working_cluster` is Slurm's name:host:port:version:plugin of the controller, `slurm_conf` the path of the file that
+    the node daemon has; what is empty is left out.
     """
     cpus = expand_counts(spec.cpus_per_node, spec.cpu_count_reps)
     tasks = tasks_per_node(spec, cpus)
@@ -83,6 +86,7 @@ def batch_variables(spec: LaunchSpec, node_name: str, working_cluster: str = "")
         "SLURM_TOPOLOGY_ADDR_PATTERN": "node",
     }
     optional = {
+        "SLURM_CONF": slurm_conf,
         "SLURM_JOB_ACCOUNT": spec.account,
         "SLURM_JOB_END_TIME": str(spec.end_s or ""),
         "SLURM_JOB_QOS": spec.qos,
@@ -102,10 +106,12 @@ def batch_variables(spec: LaunchSpec, node_name: str, working_cluster: str = "")
     return variables | {name: value for name, value in optional.items() if value}
 
 
-def batch_environment(spec: LaunchSpec, node_name: str, working_cluster: str = "") -> dict[str, str]:
+def batch_environment(
+    spec: LaunchSpec, node_name: str, working_cluster: str = "", slurm_conf: str = ""
+) -> dict[str, str]:
     """The whole environment of a batch script (without a login environment and without SLURM_TASK_PID)."""
     environment = read_submitted(spec.environment).variables
-    variables = batch_variables(spec, node_name, working_cluster)
+    variables = batch_variables(spec, node_name, working_cluster, slurm_conf)
     if "SLURM_JOB_NAME" in environment and not spec.job_name:
         del variables["SLURM_JOB_NAME"]
     environment.update((name, value) for name, value in variables.items() if value)

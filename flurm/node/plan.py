@@ -49,7 +49,7 @@ def make_plan(
     """The plan of a batch step on this node; raises `LaunchRefusedError` where this daemon may not run it."""
     spec = _complete_user(spec)
     submitted = environment.read_submitted(spec.environment)
-    variables = environment.batch_environment(spec, node_name, working_cluster)
+    variables = environment.batch_environment(spec, node_name, working_cluster, programs.slurm_conf)
     stdout = filenames.expand(filenames.stdout_pattern(spec), spec, host)
     return {
         "name": spec.key.name,

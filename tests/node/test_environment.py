@@ -28,3 +28,8 @@ def launch_of(case: dict) -> BatchLaunch:
 def test_a_script_sees_the_environment_that_slurmd_gives_it(case):
     spec = launch_spec(launch_of(case), cluster_name="tb")
     assert environment.batch_environment(spec, case["node"], WORKING_CLUSTER) == case["environment"]
+
+
+def test_the_daemons_slurm_conf_is_the_scripts_whatever_the_user_had():
+    spec = launch_spec(launch_of(RECORDED[0]), cluster_name="tb")
+    assert environment.batch_environment(spec, "n1", slurm_conf="/site/slurm.conf")["SLURM_CONF"] == "/site/slurm.conf"
