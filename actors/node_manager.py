@@ -29,7 +29,8 @@ from flurm.bridge.node_programs import health_checks, launches_prologs
 from flurm.core import commands as c
 from flurm.core.effects import AskAgain, Effect, LaunchBatch, PingNodes, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
-from flurm.core.records import Cluster, Node
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.core.recovery import outstanding
 from flurm.otp import GenServer, NoReply, Ok, Reply, Response, ResponseDown, Sender
 

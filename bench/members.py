@@ -34,7 +34,8 @@ from flurm.config import Config
 from flurm.config import load as load_config
 from flurm.core import commands, snapshot
 from flurm.core.apply import apply
-from flurm.core.records import Cluster, JobSpec
+from flurm.core.job_records import JobSpec
+from flurm.core.records import Cluster
 from flurm.raft.records import HardState
 from flurm.storage.hard_state import HardStateFile
 from flurm.storage.snapshots import SnapshotStore

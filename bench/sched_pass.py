@@ -15,7 +15,9 @@ from typing import TypeVar
 from immutables import Map
 
 from flurm.core.enums import JobState, NodeState
-from flurm.core.records import Allocation, Cluster, Job, JobSpec, Node, NodeShare, Partition, Settings
+from flurm.core.job_records import Allocation, Job, JobSpec, NodeShare
+from flurm.core.node_records import Node, Partition
+from flurm.core.records import Cluster, Settings
 from flurm.sched.policies import Backfill, Fifo, Policy
 from flurm.sched.queue import queue_order
 

@@ -20,8 +20,10 @@ from flurm.bridge import config_files, launch
 from flurm.core import commands as c
 from flurm.core.effects import Effect, LaunchBatch, NotifyJob, PingNodes, RebootNode, SignalJob, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
 from flurm.core.reboots import must_be_told
-from flurm.core.records import Cluster, Job, Node
+from flurm.core.records import Cluster
 from flurm.storage.errors import StorageError
 from protocol.constants import MessageType
 from protocol.errors import ProtocolError

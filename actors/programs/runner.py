@@ -27,7 +27,8 @@ import structlog
 from flurm.bridge.job_programs import order_of
 from flurm.config.records import Config
 from flurm.core.commands import ProgramDone
-from flurm.core.records import Cluster, ProgramRun
+from flurm.core.job_records import ProgramRun
+from flurm.core.records import Cluster
 
 AT_ONCE = 64
 AGAIN_S = 5.0

@@ -24,8 +24,9 @@ from flurm.core.commands import (
 from flurm.core.effects import Rejected
 from flurm.core.enums import NodeFlag, PartitionState, Refusal
 from flurm.core.enums import NodeState as CoreNodeState
+from flurm.core.node_records import Node, Partition
 from flurm.core.outcome import is_operator
-from flurm.core.records import UNLIMITED, Node, Partition
+from flurm.core.record import UNLIMITED
 from protocol import messages as wire
 from protocol.constants import (
     INFINITE16,

@@ -14,7 +14,9 @@ from flurm.config import ConfigFiles, changed_s, config_files, shared_digest
 from flurm.config.records import Config, NodeConfig, PartitionConfig
 from flurm.core.commands import Configure
 from flurm.core.enums import NodeFlag, NodeState, PartitionState
-from flurm.core.records import UNLIMITED, Node, Partition, Settings
+from flurm.core.node_records import Node, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Settings
 from protocol.hostlist import fold
 
 __all__ = ["Reading", "command", "is_same", "node_of", "read_from", "text_of"]

@@ -16,7 +16,7 @@ from flurm.bridge.context import Context
 from flurm.bridge.rights import may_use_by_group
 from flurm.bridge.show_jobs import job_info
 from flurm.bridge.show_partitions import partition_info
-from flurm.core.records import Job
+from flurm.core.job_records import Job
 from protocol import constants
 from protocol.constants import ALLOC_SID_ADMIN_HOLD, ALLOC_SID_USER_HOLD, MEM_PER_CPU, NO_VAL, NO_VAL64, PartitionFlag
 from protocol.errno import Errno

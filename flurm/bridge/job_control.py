@@ -14,9 +14,10 @@ from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJo
 from flurm.core.control import may_touch
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState, Refusal
+from flurm.core.job_records import Job
 from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
-from flurm.core.records import UNLIMITED, Job
+from flurm.core.record import UNLIMITED
 from protocol import messages as wire
 from protocol.constants import (
     ALLOC_SID_ADMIN_HOLD,

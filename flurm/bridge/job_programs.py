@@ -15,8 +15,9 @@ from flurm.bridge.configure import DEFAULT_MAIL_PROGRAM
 from flurm.bridge.resources import cpu_groups
 from flurm.config.records import Config
 from flurm.core.enums import JobState
+from flurm.core.job_records import Job, ProgramRun
 from flurm.core.programs import MAIL, TRIGGER
-from flurm.core.records import Cluster, Job, ProgramRun
+from flurm.core.records import Cluster
 from protocol.hostlist import fold
 
 __all__ = ["order_of"]

@@ -17,7 +17,8 @@ from struct import Struct
 
 from flurm.bridge.resources import Sizes
 from flurm.bridge.show_jobs import UserName, in_listing_order, is_hidden, job_info
-from flurm.core.records import Cluster, Job
+from flurm.core.job_records import Job
+from flurm.core.records import Cluster
 from protocol.codec import pack
 from protocol.constants import ShowFlag
 from protocol.versions import Version

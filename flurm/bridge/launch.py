@@ -13,7 +13,10 @@ from flurm.bridge.resources import cpu_groups
 from flurm.config.records import Config
 from flurm.core.effects import SignalJob
 from flurm.core.enums import JobState
-from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Node
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.node_records import Node
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from protocol import messages as wire
 from protocol.constants import (
     BATCH_STEP,

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from flurm.config import Config
 from flurm.core.enums import NodeFlag, NodeState
-from flurm.core.records import Cluster, Node
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 
 __all__ = ["HealthChecks", "health_checks", "launches_prologs"]
 

@@ -15,7 +15,7 @@ from flurm.core.commands import BatchEnded, EpilogDone, RegisterNode, UpdateNode
 from flurm.core.control import may_touch
 from flurm.core.effects import Done, Rejected
 from flurm.core.enums import NodeFlag, NodeState, Refusal
-from flurm.core.records import Node, NodeFacts
+from flurm.core.node_records import Node, NodeFacts
 from protocol import messages as wire
 from protocol.constants import DynamicNode, RegistrationFlag
 from protocol.errno import Errno

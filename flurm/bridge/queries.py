@@ -27,8 +27,9 @@ from flurm.bridge.context import Context
 from flurm.bridge.show_jobs import in_listing_order, is_hidden
 from flurm.core.arrays import records_of
 from flurm.core.enums import JobState
+from flurm.core.job_records import Job
 from flurm.core.outcome import is_operator
-from flurm.core.records import Cluster, Job
+from flurm.core.records import Cluster
 from protocol import messages as wire
 from protocol.constants import (
     ARRAY_NO_TASK,

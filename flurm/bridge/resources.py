@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from flurm.core.records import Cluster, Job, Node, bits_of
+from flurm.core.bits import bits_of
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from protocol.constants import NO_VAL16, SelectFlag
 from protocol.hostlist import fold
 from protocol.messages import JobResources

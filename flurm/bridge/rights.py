@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from flurm.bridge import users
 from flurm.bridge.context import Context
+from flurm.core.job_records import Job
+from flurm.core.node_records import Partition
 from flurm.core.outcome import is_operator
-from flurm.core.records import Cluster, Job, Partition
+from flurm.core.records import Cluster
 from protocol.constants import MessageType, PrivateData
 from protocol.errno import Errno
 

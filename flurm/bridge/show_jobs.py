@@ -15,8 +15,11 @@ from signal import strsignal
 from flurm.bridge.resources import Sizes, job_resources, node_bits, node_list, sizes_of, tres_text
 from flurm.core.dependencies import describe as describe_dependencies
 from flurm.core.enums import JobState, Reason
+from flurm.core.job_records import Job, JobSpec
 from flurm.core.names import BadNodeList, node_mask
-from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Partition
+from flurm.core.node_records import Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from protocol.constants import (
     INFINITE16,
     MEM_PER_CPU,

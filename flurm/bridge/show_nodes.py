@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from flurm.bridge.resources import tres_text
 from flurm.core.enums import NodeState
-from flurm.core.records import UNLIMITED, Cluster, Node
+from flurm.core.node_records import Node
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from protocol.constants import NO_VAL, NO_VAL64, SELECT_CONS_TRES, NodeStateFlag, ShowFlag
 from protocol.messages import ExtSensorsData, NodeInfo, NodeInfoResponse, SelectNodeInfo
 from protocol.versions import Version

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flurm.bridge.resources import node_bits, node_list, tres_text
-from flurm.core.records import Cluster, Partition
+from flurm.core.node_records import Partition
+from flurm.core.records import Cluster
 from protocol.constants import (
     INFINITE,
     INFINITE16,

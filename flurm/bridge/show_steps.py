@@ -11,7 +11,9 @@ from typing import Protocol
 from flurm.bridge.resources import cpu_groups, node_bits
 from flurm.bridge.show_jobs import requested_memory
 from flurm.core.enums import JobFlag, JobState
-from flurm.core.records import UNLIMITED, Cluster, Job
+from flurm.core.job_records import Job
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from protocol.constants import BATCH_STEP, INFINITE16, NO_VAL, SELECT_CONS_TRES, ReadyBit
 from protocol.constants import JobFlag as JobOption
 from protocol.hostlist import fold

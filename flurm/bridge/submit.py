@@ -17,9 +17,9 @@ from flurm.bridge.job_fields import bound_wait_for_switches, given
 from flurm.core.commands import SubmitJob
 from flurm.core.effects import Rejected
 from flurm.core.enums import Refusal
+from flurm.core.job_records import JobSpec
 from flurm.core.licenses import are_valid
 from flurm.core.outcome import is_operator
-from flurm.core.records import JobSpec
 from flurm.core.submission import default_partition
 from protocol.constants import NO_VAL, JobFlag
 from protocol.hostlist import HostlistError, expand, fold_sorted

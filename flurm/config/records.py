@@ -6,7 +6,7 @@ docs/configuration.md lists every key with its unit and default.
 
 import msgspec
 
-from flurm.core.records import Switch
+from flurm.core.node_records import Switch
 
 
 class ControllerAddress(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 from flurm.config.errors import ConfigError
 from flurm.config.slurmconf.companions import TOPOLOGY_CONF
 from flurm.config.slurmconf.parser import Record, read
-from flurm.core.records import Switch
+from flurm.core.node_records import Switch
 from protocol.hostlist import HostlistError, expand, fold, in_order
 
 __all__ = ["FILE", "switches_beside"]

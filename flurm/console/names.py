@@ -29,7 +29,9 @@ from flurm.core import commands as c
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState
 from flurm.core.free import Free
-from flurm.core.records import Cluster, Job, Node
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.sched.explain import explain
 
 __all__ = ["namespace"]

@@ -7,7 +7,9 @@ free job id; the last one keeps the array's own id, so it needs no new one. (Beh
 import re
 from typing import NamedTuple
 
-from flurm.core.records import ArrayTask, Cluster, Job, bits_of
+from flurm.core.bits import bits_of
+from flurm.core.job_records import ArrayTask, Job
+from flurm.core.records import Cluster
 from flurm.core.tables import give_id, put
 
 _PART = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")

@@ -7,7 +7,9 @@ the same on every controller. `encode` and `decode` turn it into the bytes of a 
 import msgspec
 
 from flurm.core.enums import JobState, PartitionState, Reason
-from flurm.core.records import Allocation, JobSpec, Node, NodeFacts, Partition, Settings
+from flurm.core.job_records import Allocation, JobSpec
+from flurm.core.node_records import Node, NodeFacts, Partition
+from flurm.core.records import Settings
 from flurm.core.trigger_records import Trigger
 
 

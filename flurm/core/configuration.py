@@ -12,10 +12,12 @@ from flurm.core import nodes as node_rules
 from flurm.core.commands import Configure
 from flurm.core.effects import Effect, PingNodes, ScheduleSoon
 from flurm.core.enums import JobState, NodeFlag, Reason
+from flurm.core.job_records import Job
 from flurm.core.names import expand
+from flurm.core.node_records import Node, Partition
 from flurm.core.numbering import is_dynamic, members, renumbered
 from flurm.core.outcome import Outcome
-from flurm.core.records import Cluster, Job, Node, Partition
+from flurm.core.records import Cluster
 from flurm.core.tables import put
 from flurm.core.trigger_events import note
 from flurm.core.trigger_records import TriggerKind

@@ -9,9 +9,11 @@ from flurm.core.commands import KillJob, KillJobs, RequeueJob, TopJobs, UpdateJo
 from flurm.core.effects import Done, Effect, Rejected, Result, Results, ScheduleSoon, SignalJob
 from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
 from flurm.core.features import check as check_features
+from flurm.core.job_records import Job, JobSpec
 from flurm.core.names import BadNodeList, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
-from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.core.submission import first_priority, known_features, priority_within_bounds, waiting_reason
 from flurm.core.tables import put
 

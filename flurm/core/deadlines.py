@@ -6,7 +6,8 @@ from flurm.core import reboots, triggers
 from flurm.core.enums import JobState, Reason
 from flurm.core.lifecycle import ends_unsatisfied
 from flurm.core.mail import REMINDERS, reminders_due
-from flurm.core.records import UNLIMITED, Cluster
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 
 
 class Due(NamedTuple):

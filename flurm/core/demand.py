@@ -9,7 +9,10 @@ import msgspec
 
 from flurm.core import features, names
 from flurm.core.free import Layout
-from flurm.core.records import UNLIMITED, Cluster, JobSpec, Node, Partition
+from flurm.core.job_records import JobSpec
+from flurm.core.node_records import Node, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 
 
 class Demand(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ import re
 
 from flurm.core.arrays import records_of
 from flurm.core.enums import JobState
-from flurm.core.records import Cluster, Dependency, Job
+from flurm.core.job_records import Dependency, Job
+from flurm.core.records import Cluster
 
 UNFULFILLED, FULFILLED, FAILED = "unfulfilled", "fulfilled", "failed"
 KINDS = ("after", "afterany", "afterok", "afternotok", "aftercorr", "afterburstbuffer", "expand", "singleton")

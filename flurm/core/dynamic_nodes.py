@@ -10,9 +10,10 @@ from flurm.core.commands import CreateNodes, DeleteNodes
 from flurm.core.effects import Rejected, ScheduleSoon
 from flurm.core.enums import NodeFlag, NodeState, Refusal
 from flurm.core.names import BadNodeList, expand
+from flurm.core.node_records import Node
 from flurm.core.numbering import is_dynamic, renumbered, with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
-from flurm.core.records import Cluster, Node
+from flurm.core.records import Cluster
 
 _PLACE = ("hostname", "address", "port")
 _HARDWARE = (

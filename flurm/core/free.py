@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import attrgetter
 
-from flurm.core.records import Allocation, Cluster, Node, bits_of
+from flurm.core.bits import bits_of
+from flurm.core.job_records import Allocation
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.core.switching import reaches
 
 

@@ -17,9 +17,12 @@ from flurm.core import arrays, mail, programs
 from flurm.core.commands import ApplyPlan, BatchEnded, EpilogDone, ExpireJobs, LaunchDone, PurgeJobs, Start
 from flurm.core.effects import Effect, JobEnded, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, JobState, NodeFlag, NodeState, Reason, Refusal
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
 from flurm.core.outcome import Outcome, rejected
 from flurm.core.placement import check_still_free
-from flurm.core.records import UNLIMITED, Cluster, Job, Node
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.core.submission import LAUNCH_FAILED_HELD, time_limit_of, waiting_reason
 from flurm.core.tables import drop, mark_completing, occupy, put, put_node, vacate
 

@@ -10,8 +10,10 @@ from enum import IntFlag
 
 from flurm.core.arrays import records_of
 from flurm.core.enums import JobState, Reason
+from flurm.core.job_records import Job
 from flurm.core.programs import MAIL, Variables, decide, exit_parts, exit_variables
-from flurm.core.records import UNLIMITED, Cluster, Job
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 
 LIMIT_S = 300
 """A mail program that takes longer is killed."""

@@ -4,10 +4,12 @@ from flurm.core import dynamic_nodes, lifecycle, reboots
 from flurm.core.commands import NodesMissing, NodesResponded, RegisterNode, UpdateNode
 from flurm.core.effects import AskAgain, Effect, LaunchBatch, PingNodes, ScheduleSoon, TerminateJob
 from flurm.core.enums import JobFlag, NodeFlag, NodeState, Reason, Refusal
+from flurm.core.job_records import Job
 from flurm.core.names import known_nodes
+from flurm.core.node_records import Node
 from flurm.core.numbering import with_members
 from flurm.core.outcome import Outcome, is_operator, rejected
-from flurm.core.records import Cluster, Job, Node
+from flurm.core.records import Cluster
 from flurm.core.tables import put, put_node, vacate
 from flurm.core.trigger_events import note
 from flurm.core.trigger_records import TriggerKind

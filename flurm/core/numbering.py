@@ -8,7 +8,8 @@ from immutables import Map
 
 from flurm.core.enums import NodeFlag
 from flurm.core.names import BadNodeList, expand
-from flurm.core.records import Cluster, Node, Partition
+from flurm.core.node_records import Node, Partition
+from flurm.core.records import Cluster
 
 
 def renumbered(cluster: Cluster, names: list[str]) -> Cluster:

@@ -13,9 +13,11 @@ Node counts: `-N 2` takes two, `-N 1-3` three where there are three, without -N 
 from bisect import bisect_left
 
 from flurm.core import features
+from flurm.core.bits import bits_of
 from flurm.core.demand import Demand, features_of, most_cpus
 from flurm.core.free import Free, Layout, mask_of
-from flurm.core.records import UNLIMITED, Allocation, NodeShare, bits_of
+from flurm.core.job_records import Allocation, NodeShare
+from flurm.core.record import UNLIMITED
 from flurm.core.switching import attempts
 
 

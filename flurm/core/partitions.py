@@ -4,9 +4,10 @@ from flurm.core.commands import CreatePartition, DeletePartition, UpdatePartitio
 from flurm.core.effects import ScheduleSoon
 from flurm.core.enums import Refusal
 from flurm.core.names import BadNodeList, expand
+from flurm.core.node_records import Partition
 from flurm.core.numbering import members
 from flurm.core.outcome import Outcome, is_operator, rejected
-from flurm.core.records import Cluster, Partition
+from flurm.core.records import Cluster
 
 
 def resolve_nodes(cluster: Cluster, text: str) -> int | None:

@@ -11,8 +11,11 @@ from flurm.core import features, names
 from flurm.core.demand import Demand, demand_of, eligible_for, eligible_nodes
 from flurm.core.enums import Reason, Refusal
 from flurm.core.free import Free, Layout
+from flurm.core.job_records import Allocation, JobSpec
+from flurm.core.node_records import Node, Partition
 from flurm.core.packing import fits_when_idle, place
-from flurm.core.records import UNLIMITED, Allocation, Cluster, JobSpec, Node, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 
 __all__ = [
     "NODES_UNAVAILABLE",

@@ -4,10 +4,11 @@ from flurm.core import lifecycle
 from flurm.core.commands import ProgramDone, RemindJobs
 from flurm.core.effects import LaunchBatch
 from flurm.core.enums import JobFlag, JobState, Reason
+from flurm.core.job_records import ProgramRun
 from flurm.core.mail import remind
 from flurm.core.outcome import Outcome
 from flurm.core.programs import EPILOG, PROLOG, forget
-from flurm.core.records import Cluster, ProgramRun
+from flurm.core.records import Cluster
 from flurm.core.tables import put
 
 

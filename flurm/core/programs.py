@@ -12,7 +12,8 @@ PrologSlurmctld keeps a job CONFIGURING, EpilogSlurmctld keeps it COMPLETING, bo
 import os
 
 from flurm.core.enums import JobFlag
-from flurm.core.records import Cluster, Job, ProgramRun
+from flurm.core.job_records import Job, ProgramRun
+from flurm.core.records import Cluster
 
 PROLOG, EPILOG, MAIL, TRIGGER, REBOOT = "prolog", "epilog", "mail", "trigger", "reboot"
 

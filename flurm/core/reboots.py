@@ -14,9 +14,10 @@ from flurm.core.commands import LookAtReboots, RebootNodes, RebootTold
 from flurm.core.effects import Effect, RebootNode, ScheduleSoon
 from flurm.core.enums import NodeFlag, NodeState, Refusal
 from flurm.core.names import known_nodes
+from flurm.core.node_records import Node, Reboot
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.programs import REBOOT, decide
-from flurm.core.records import Cluster, Node, Reboot
+from flurm.core.records import Cluster
 from flurm.core.tables import put_node
 
 LIMIT_S = 300

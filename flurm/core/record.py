@@ -6,6 +6,9 @@ import msgspec
 
 R = TypeVar("R", bound="Record")
 
+UNLIMITED = 0xFFFFFFFF
+"""A time limit or count without end."""
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of all records: compared by value, changed by `with_`.

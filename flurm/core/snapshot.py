@@ -18,7 +18,9 @@ from immutables import Map
 
 from flurm.core import machine
 from flurm.core.effects import Reply
-from flurm.core.records import Cluster, Job, JoinToken, Node, Partition, ProgramRun, Settings
+from flurm.core.job_records import Job, ProgramRun
+from flurm.core.node_records import Node, Partition
+from flurm.core.records import Cluster, JoinToken, Settings
 from flurm.core.tables import put_all
 from flurm.core.trigger_records import Trigger, TriggerEvents
 

@@ -9,8 +9,11 @@ from flurm.core.effects import Rejected, ScheduleSoon, Submitted
 from flurm.core.enums import JobState, PartitionState, Reason, Refusal
 from flurm.core.features import check as check_features
 from flurm.core.free import Layout
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.node_records import Partition
 from flurm.core.outcome import Outcome, is_operator, rejected
-from flurm.core.records import UNLIMITED, Cluster, Job, JobSpec, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.core.tables import give_id, put
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from flurm.core.names import BadNodeList, expand
-from flurm.core.records import Switch
+from flurm.core.node_records import Switch
 
 
 class Reach(NamedTuple):

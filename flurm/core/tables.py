@@ -10,7 +10,9 @@ from typing import TypeVar
 from immutables import Map
 
 from flurm.core.enums import JobFlag, JobState, NodeFlag, Reason
-from flurm.core.records import Cluster, Job, Node
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.core.trigger_events import note_node
 
 K = TypeVar("K", int, str)

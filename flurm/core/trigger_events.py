@@ -1,7 +1,8 @@
 """Noting what happens, for triggers: only where there are any, by whoever changes a node or hears of an event."""
 
 from flurm.core.enums import NodeFlag, NodeState
-from flurm.core.records import Cluster, Node
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.core.trigger_records import TriggerEvents, TriggerKind
 
 

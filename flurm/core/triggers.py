@@ -11,10 +11,12 @@ trigger, with the nodes, the job or the event as its last argument.
 
 from flurm.core.commands import ClearTriggers, ControllerEvent, RunTriggers, SetTrigger
 from flurm.core.enums import JobFlag, JobState, NodeState, Refusal
+from flurm.core.job_records import Job
 from flurm.core.names import BadNodeList, compress, expand
 from flurm.core.outcome import Outcome, is_operator, rejected
 from flurm.core.programs import TRIGGER, decide
-from flurm.core.records import UNLIMITED, Cluster, Job
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.core.trigger_events import note
 from flurm.core.trigger_records import EVENT_WORDS, Trigger, TriggerEvents, TriggerKind, TriggerResource
 

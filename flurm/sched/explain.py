@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from flurm.core.enums import JobState, PartitionState
+from flurm.core.job_records import Job
 from flurm.core.names import compress
+from flurm.core.node_records import Partition
 from flurm.core.placement import Free, place
-from flurm.core.records import UNLIMITED, Cluster, Job, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.sched.plan import Pass, Plan, plan
 from flurm.sched.queue import partitions_to_try, queue_order
 

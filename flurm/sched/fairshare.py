@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from flurm.core.enums import JobState
-from flurm.core.records import Cluster, Job
+from flurm.core.job_records import Job
+from flurm.core.records import Cluster
 
 HALF_LIFE_S = 7 * 24 * 3600
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from flurm.core import features
 from flurm.core.enums import Reason, Refusal
+from flurm.core.job_records import Job, JobSpec
 from flurm.core.names import BadNodeList
 from flurm.core.placement import Free, Layout, demand_of, eligible_for, misfit_of
-from flurm.core.records import Cluster, Job, JobSpec
+from flurm.core.records import Cluster
 from flurm.sched.plan import duration_s
 from flurm.sched.queue import partitions_to_try
 from flurm.sched.timeline import Timeline

@@ -21,7 +21,9 @@ import msgspec
 from flurm.core import arrays, licenses
 from flurm.core.commands import Outlook, Start
 from flurm.core.enums import PartitionState, Reason
+from flurm.core.job_records import Allocation, ArrayTask, Job, JobSpec
 from flurm.core.names import BadNodeList, compress
+from flurm.core.node_records import Partition
 from flurm.core.placement import (
     NODES_UNAVAILABLE,
     Demand,
@@ -33,7 +35,8 @@ from flurm.core.placement import (
     misfit_of,
     place,
 )
-from flurm.core.records import UNLIMITED, Allocation, ArrayTask, Cluster, Job, JobSpec, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.sched.queue import is_ready, next_begin_s, partitions_to_try
 from flurm.sched.timeline import YEAR_S, Timeline
 

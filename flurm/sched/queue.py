@@ -6,7 +6,8 @@ As in Slurm without multifactor priorities: jobs of partitions of a higher tier 
 from __future__ import annotations
 
 from flurm.core.enums import JobFlag, JobState
-from flurm.core.records import Cluster, Job
+from flurm.core.job_records import Job
+from flurm.core.records import Cluster
 
 
 def queue_order(cluster: Cluster, now_s: int) -> tuple[int, ...]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from bisect import insort
 from typing import NamedTuple
 
+from flurm.core.bits import bits_of
 from flurm.core.enums import JobFlag
+from flurm.core.job_records import Allocation, Job, NodeShare
 from flurm.core.placement import Demand, Free, place
-from flurm.core.records import UNLIMITED, Allocation, Cluster, Job, NodeShare, bits_of
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 
 YEAR_S = 365 * 24 * 3600
 """What counts as the duration of a job without a time limit."""

@@ -12,7 +12,8 @@ import msgspec
 
 from flurm.core import commands, machine, snapshot
 from flurm.core.apply import apply
-from flurm.core.records import Cluster, Job
+from flurm.core.job_records import Job
+from flurm.core.records import Cluster
 from flurm.raft import machine as log_machine
 from flurm.raft.records import Entry, EntryKind
 from flurm.storage.layout import Store

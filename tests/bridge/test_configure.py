@@ -7,7 +7,8 @@ from flurm.config.records import Config, NodeConfig, PartitionConfig
 from flurm.core.apply import apply
 from flurm.core.commands import decode, encode
 from flurm.core.enums import NodeFlag, NodeState, PartitionState
-from flurm.core.records import UNLIMITED, Cluster
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from tests.bridge.sent import CONFIG, SLURM
 
 

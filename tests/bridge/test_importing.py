@@ -15,7 +15,8 @@ from flurm.core.apply import apply
 from flurm.core.deadlines import due
 from flurm.core.effects import LaunchBatch, Rejected, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, PartitionState, Reason, Refusal
-from flurm.core.records import HIGHEST_PRIORITY, NodeFacts
+from flurm.core.job_records import HIGHEST_PRIORITY
+from flurm.core.node_records import NodeFacts
 from flurm.core.recovery import outstanding
 from protocol.constants import NICE_OFFSET, NO_VAL, JobReason
 from protocol.constants import JobFlag as BitFlag

@@ -7,7 +7,7 @@ import pytest
 from flurm.bridge import launch, requests, users
 from flurm.core.effects import SignalJob
 from flurm.core.enums import JobState
-from flurm.core.records import Allocation, ArrayTask, Job, NodeShare
+from flurm.core.job_records import Allocation, ArrayTask, Job, NodeShare
 from protocol.codec import decode_body, encode_body
 from protocol.constants import EXTERN_STEP, MessageType
 from protocol.errno import Errno

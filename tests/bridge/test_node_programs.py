@@ -5,7 +5,8 @@ import pytest
 from flurm.bridge.node_programs import health_checks, launches_prologs
 from flurm.config import Config
 from flurm.core.enums import NodeFlag, NodeState
-from flurm.core.records import Cluster, Node, NodeFacts
+from flurm.core.node_records import Node, NodeFacts
+from flurm.core.records import Cluster
 
 EVERY = {"HealthCheckProgram": "/check", "HealthCheckInterval": "10"}
 

@@ -14,8 +14,9 @@ from flurm.core import commands as c
 from flurm.core.apply import apply
 from flurm.core.effects import Rejected
 from flurm.core.enums import JobState, Refusal
+from flurm.core.job_records import Allocation, ArrayTask, Job, JobSpec, NodeShare, ProgramRun
 from flurm.core.programs import MAIL, TRIGGER
-from flurm.core.records import Allocation, ArrayTask, Cluster, Job, JobSpec, NodeShare, ProgramRun
+from flurm.core.records import Cluster
 from flurm.core.trigger_records import Trigger
 from protocol import messages as wire
 from protocol.constants import NO_VAL, MessageType

@@ -11,7 +11,7 @@ from flurm.bridge.queries import Context, answer, is_query
 from flurm.bridge.show_stats import Counters
 from flurm.config.records import Config, PartitionConfig
 from flurm.core.enums import Reason
-from flurm.core.records import Job
+from flurm.core.job_records import Job
 from protocol.codec import body_class, decode_body, encode_body
 from protocol.constants import MESSAGE_BOUNDS, NO_VAL, MessageType
 from protocol.messages import JobIdRequest, JobInfoRequest, ReturnCode, StatsRequest, StepInfoRequest

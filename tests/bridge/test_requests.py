@@ -8,7 +8,8 @@ from flurm.core import commands as c
 from flurm.core.apply import apply
 from flurm.core.effects import Done, Rejected, Result, Results
 from flurm.core.enums import NodeFlag, NodeState, PartitionState, Refusal
-from flurm.core.records import UNLIMITED, Partition
+from flurm.core.node_records import Partition
+from flurm.core.record import UNLIMITED
 from protocol import messages as wire
 from protocol.constants import BATCH_STEP, NICE_OFFSET, NO_VAL, JobStateFlag, KillFlag, MessageType
 from tests.bridge.sent import ALICE, BOB, CONFIG, NOW_S, ROOT, SLURM, cluster, context, releases_of, sent, with_job

@@ -10,7 +10,8 @@ from flurm.bridge.replies import code_of
 from flurm.bridge.rights import RIGHTS, Who, refusal
 from flurm.config.records import Config
 from flurm.core.effects import Rejected
-from flurm.core.records import Cluster, Partition, Settings
+from flurm.core.node_records import Partition
+from flurm.core.records import Cluster, Settings
 from protocol import messages as wire
 from protocol.codec import body_class
 from protocol.constants import MessageType

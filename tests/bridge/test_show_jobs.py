@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flurm.bridge.show_jobs import in_listing_order, is_hidden, job_info, time_limit_min
-from flurm.core.records import UNLIMITED, ArrayTask, Job, Partition
+from flurm.core.job_records import ArrayTask, Job
+from flurm.core.node_records import Partition
+from flurm.core.record import UNLIMITED
 from protocol.codec import pack, unpack
 from protocol.constants import MEM_PER_CPU, NO_VAL
 from protocol.messages import JobInfo

@@ -8,7 +8,8 @@ from flurm.bridge.resources import memory_text, tres_text
 from flurm.bridge.show_nodes import Load, hidden_nodes, nodes_response, one_node_response, state_word
 from flurm.bridge.show_partitions import in_configured_order, partition_info, partitions_response
 from flurm.core.enums import NodeFlag, NodeState
-from flurm.core.records import UNLIMITED, Node, Partition
+from flurm.core.node_records import Node, Partition
+from flurm.core.record import UNLIMITED
 from protocol.codec import encode_body
 from protocol.constants import MEM_PER_CPU, MessageType, ShowFlag
 from protocol.versions import Version

@@ -4,7 +4,9 @@ import pytest
 
 from flurm.bridge import show_licenses, show_topology
 from flurm.core.enums import JobState
-from flurm.core.records import Cluster, Job, JobSpec, Settings, Switch
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.node_records import Switch
+from flurm.core.records import Cluster, Settings
 from flurm.core.tables import put
 from protocol.codec import pack, unpack
 from protocol.constants import TopologyPlugin

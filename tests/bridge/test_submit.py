@@ -10,7 +10,7 @@ from flurm.core.apply import apply
 from flurm.core.commands import SubmitJob, decode, encode
 from flurm.core.effects import Rejected, Submitted
 from flurm.core.enums import Refusal
-from flurm.core.records import UNLIMITED
+from flurm.core.record import UNLIMITED
 from protocol.constants import MEM_PER_CPU, NICE_OFFSET, NO_VAL64, MessageType
 from tests.bridge.sent import ALICE, BOB, NOW_S, RELEASES, ROOT, SLURM, Blobs, context, description, sent
 

@@ -5,7 +5,7 @@ import pytest
 from flurm.bridge import queries
 from flurm.core.apply import apply
 from flurm.core.commands import RegisterNode
-from flurm.core.records import NodeFacts
+from flurm.core.node_records import NodeFacts
 from protocol.codec import encode_body
 from protocol.constants import MessageType
 from protocol.messages import JobDescription

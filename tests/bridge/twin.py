@@ -11,19 +11,9 @@ from typing import Any
 from immutables import Map
 
 from flurm.core.enums import JobState, NodeFlag, NodeState, PartitionState, Reason
-from flurm.core.records import (
-    Allocation,
-    ArrayTask,
-    Cluster,
-    Dependency,
-    Job,
-    JobSpec,
-    Node,
-    NodeFacts,
-    NodeShare,
-    Partition,
-    Settings,
-)
+from flurm.core.job_records import Allocation, ArrayTask, Dependency, Job, JobSpec, NodeShare
+from flurm.core.node_records import Node, NodeFacts, Partition
+from flurm.core.records import Cluster, Settings
 from protocol.constants import JobFlag, MailFlag
 from protocol.hostlist import expand
 from tests.bridge import recorded

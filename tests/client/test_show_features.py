@@ -2,7 +2,8 @@
 
 from flurm.bridge import show_licenses, show_topology
 from flurm.client import show_features
-from flurm.core.records import Cluster, Settings, Switch
+from flurm.core.node_records import Switch
+from flurm.core.records import Cluster, Settings
 
 TREE = (Switch("s1", 0, "n[1-2]", link_speed=100), Switch("s2", 0, "n[3-4]"), Switch("top", 1, "n[1-4]", "s[1-2]"))
 S1 = "SwitchName=s1 Level=0 LinkSpeed=100 Nodes=n[1-2]\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from flurm.config import ConfigError, Machine, load
-from flurm.core.records import Switch
+from flurm.core.node_records import Switch
 
 CONF = """\
 ClusterName=c

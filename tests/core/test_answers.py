@@ -7,7 +7,8 @@ import msgspec
 from flurm.core import answers
 from flurm.core import commands as c
 from flurm.core.effects import Done, Rejected, Submitted
-from flurm.core.records import Cluster, JobSpec
+from flurm.core.job_records import JobSpec
+from flurm.core.records import Cluster
 from flurm.core.snapshot import dump, load
 from tests.core.world import ALICE, World
 

@@ -9,7 +9,7 @@ from flurm.core import commands as c
 from flurm.core.deadlines import due
 from flurm.core.effects import Done
 from flurm.core.enums import JobState, Reason, Refusal
-from flurm.core.records import UNLIMITED
+from flurm.core.record import UNLIMITED
 from tests.core.world import World, code
 
 

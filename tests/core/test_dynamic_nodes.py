@@ -9,7 +9,9 @@ from flurm.core import snapshot
 from flurm.core.apply import apply
 from flurm.core.effects import Done, Rejected, Reply
 from flurm.core.enums import JobState, NodeFlag, NodeState, Refusal
-from flurm.core.records import Allocation, Cluster, Node, NodeFacts, NodeShare, Partition, Settings
+from flurm.core.job_records import Allocation, NodeShare
+from flurm.core.node_records import Node, NodeFacts, Partition
+from flurm.core.records import Cluster, Settings
 from tests.core.world import ALICE, ROOT, World, code
 
 

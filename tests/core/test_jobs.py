@@ -10,7 +10,8 @@ from flurm.core import commands as c
 from flurm.core.effects import Done, JobEnded, LaunchBatch, Rejected, SignalJob, Submitted, TerminateJob
 from flurm.core.enums import JobFlag, JobState, PartitionState, Reason, Refusal
 from flurm.core.lifecycle import TRANSITIONS
-from flurm.core.records import UNLIMITED, Settings
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Settings
 from tests.core.world import ALICE, BOB, ROOT, World, code, on_first_core
 
 

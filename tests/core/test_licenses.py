@@ -6,7 +6,9 @@ from flurm.core import commands, licenses, snapshot
 from flurm.core.apply import apply
 from flurm.core.commands import Configure
 from flurm.core.enums import JobFlag, JobState
-from flurm.core.records import Cluster, Job, JobSpec, Settings, Switch
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.node_records import Switch
+from flurm.core.records import Cluster, Settings
 from flurm.core.tables import put
 
 

@@ -8,7 +8,8 @@ from flurm.core.apply import RULES, apply
 from flurm.core.deadlines import due
 from flurm.core.effects import AskAgain, Done, LaunchBatch, PingNodes, Rejected, RuleFailed, TerminateJob
 from flurm.core.enums import JobState, NodeFlag, NodeState, PartitionState, Reason, Refusal
-from flurm.core.records import Cluster, Node, Partition
+from flurm.core.node_records import Node, Partition
+from flurm.core.records import Cluster
 from flurm.core.recovery import outstanding
 from tests.core.world import ALICE, ROOT, World, code
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from flurm.core.enums import Reason, Refusal
+from flurm.core.job_records import Allocation
+from flurm.core.node_records import Partition
 from flurm.core.placement import (
     Free,
     Misfit,
@@ -15,7 +17,6 @@ from flurm.core.placement import (
     misfit,
     place,
 )
-from flurm.core.records import Allocation, Partition
 from tests.sched.builders import TestCluster, cluster_of, node_of, nodes_of, shown, spec_of
 
 

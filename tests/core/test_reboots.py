@@ -8,7 +8,8 @@ from flurm.core import commands as c
 from flurm.core import reboots
 from flurm.core.effects import Done, RebootNode
 from flurm.core.enums import NodeFlag, NodeState, Refusal
-from flurm.core.records import NodeFacts, Settings
+from flurm.core.node_records import NodeFacts
+from flurm.core.records import Settings
 from flurm.core.recovery import outstanding
 from flurm.core.snapshot import dump, load
 from tests.core.world import ALICE, ROOT, World, code

@@ -9,7 +9,9 @@ from flurm.core import submission
 from flurm.core.apply import apply
 from flurm.core.effects import Effect, Rejected, Reply, Submitted
 from flurm.core.enums import JobState, NodeState, Refusal
-from flurm.core.records import Allocation, Cluster, Job, JobSpec, Node, NodeFacts, NodeShare, Partition, Settings
+from flurm.core.job_records import Allocation, Job, JobSpec, NodeShare
+from flurm.core.node_records import Node, NodeFacts, Partition
+from flurm.core.records import Cluster, Settings
 from flurm.sched.plan import plan
 from flurm.sched.queue import queue_order
 

@@ -11,7 +11,9 @@ import pytest
 from actors.net.job_submit import Chain, check
 from flurm.bridge.context import Context
 from flurm.config import Config, ConfigError
-from flurm.core.records import Cluster, Job, JobSpec, Partition
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.node_records import Partition
+from flurm.core.records import Cluster
 from protocol.errno import Errno
 from protocol.messages import JobDescription
 

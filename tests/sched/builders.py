@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flurm.core.bits import bits_of
 from flurm.core.commands import Outlook, Start
 from flurm.core.enums import JobState, NodeFlag, NodeState, Reason
+from flurm.core.job_records import HIGHEST_PRIORITY, Allocation, ArrayTask, Job, JobSpec, NodeShare
 from flurm.core.names import compress, node_mask
-from flurm.core.records import (
-    HIGHEST_PRIORITY,
-    Allocation,
-    ArrayTask,
-    Cluster,
-    Job,
-    JobSpec,
-    Node,
-    NodeShare,
-    Partition,
-    Settings,
-    bits_of,
-)
+from flurm.core.node_records import Node, Partition
+from flurm.core.records import Cluster, Settings
 
 
 class TestCluster:

@@ -3,7 +3,10 @@
 import pytest
 
 from flurm.core.enums import PartitionState, Reason
-from flurm.core.records import UNLIMITED, Cluster, Dependency, Partition
+from flurm.core.job_records import Dependency
+from flurm.core.node_records import Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from flurm.sched.plan import Plan, plan
 from flurm.sched.policies import BUILT_IN, Backfill, Fairshare, Fifo
 from flurm.sched.queue import queue_order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flurm.core.names import compress
-from flurm.core.records import Switch
+from flurm.core.node_records import Switch
 from flurm.sched.plan import Plan
 from tests.sched.builders import TestCluster, cluster_of
 from tests.sched.test_plan import passed, reasons, started

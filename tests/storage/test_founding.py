@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from flurm.core.records import Cluster, Job, JobSpec
+from flurm.core.job_records import Job, JobSpec
+from flurm.core.records import Cluster
 from flurm.core.tables import put
 from flurm.storage import founding
 from flurm.storage.errors import StateDirHeld, StorageError

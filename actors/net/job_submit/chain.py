@@ -27,7 +27,7 @@ from actors.net.job_submit.script import Script
 from flurm.bridge.context import Context
 from flurm.bridge.hooks import ERROR, JobView, Verdict
 from flurm.config import Config, ConfigError
-from flurm.core.records import Job
+from flurm.core.job_records import Job
 from protocol.messages import JobDescription
 
 __all__ = ["LIMIT_S", "Chain", "check"]

@@ -13,7 +13,7 @@ import structlog
 
 from flurm.bridge.context import Context
 from flurm.bridge.hooks import CONSTANTS, JobView
-from flurm.core.records import Job
+from flurm.core.job_records import Job
 
 __all__ = ["AllPartitions", "Case", "Logging", "Plugin", "RequireTimeLimit"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from flurm.core.arrays import parse as parse_array
-from flurm.core.records import ArrayTask, bits_of
+from flurm.core.bits import bits_of
+from flurm.core.job_records import ArrayTask
 from protocol.constants import NO_VAL
 from protocol.messages import JobInfo
 

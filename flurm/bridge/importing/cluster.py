@@ -18,8 +18,9 @@ from flurm.bridge.importing.waiting import held, with_reasons
 from flurm.core.apply import apply
 from flurm.core.commands import Configure
 from flurm.core.enums import JobState, NodeFlag, Reason
+from flurm.core.job_records import HIGHEST_PRIORITY, Job
 from flurm.core.numbering import with_members
-from flurm.core.records import HIGHEST_PRIORITY, Cluster, Job
+from flurm.core.records import Cluster
 from flurm.core.tables import mark_completing, occupy, put, put_node
 from protocol.constants import BATCH_STEP, JobStateFlag
 from protocol.constants import JobFlag as BitFlag

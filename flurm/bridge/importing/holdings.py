@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flurm.core.job_records import Allocation, NodeShare
 from flurm.core.names import BadNodeList, expand
-from flurm.core.records import Allocation, Cluster, NodeShare
+from flurm.core.records import Cluster
 from protocol.constants import NO_VAL
 from protocol.messages import JobInfo, JobResources
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from flurm.bridge.importing.holdings import allocation_of, names_of, node_names
 from flurm.core.enums import JobFlag, JobState, Reason
-from flurm.core.records import ArrayTask, Cluster, Job, JobSpec
+from flurm.core.job_records import ArrayTask, Job, JobSpec
+from flurm.core.records import Cluster
 from protocol.constants import (
     INFINITE16,
     MEM_PER_CPU,

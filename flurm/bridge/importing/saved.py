@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from flurm.core.records import ArrayTask, JobSpec
+from flurm.core.job_records import ArrayTask, JobSpec
 from protocol.codec import unpack_at
 from protocol.constants import NO_VAL, NO_VAL16
 from protocol.errors import DecodeError

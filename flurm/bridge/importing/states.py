@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from flurm.bridge.show_nodes import node_info
 from flurm.bridge.show_partitions import partition_info
 from flurm.core.enums import NodeFlag, NodeState, PartitionState
-from flurm.core.records import UNLIMITED, Cluster, Node, NodeFacts, Partition
+from flurm.core.node_records import Node, NodeFacts, Partition
+from flurm.core.record import UNLIMITED
+from flurm.core.records import Cluster
 from protocol.constants import (
     INFINITE16,
     MEM_PER_CPU,

@@ -12,7 +12,8 @@ from flurm.bridge.importing.answers import Note
 from flurm.bridge.importing.jobs import job_id_of
 from flurm.core import dependencies
 from flurm.core.enums import JobState, Reason
-from flurm.core.records import Cluster, Dependency, Job
+from flurm.core.job_records import Dependency, Job
+from flurm.core.records import Cluster
 from flurm.core.submission import waiting_reason
 from flurm.core.tables import put
 from protocol.messages import JobInfo

@@ -14,7 +14,9 @@ from typing import Any
 from flurm.core import commands
 from flurm.core.apply import apply
 from flurm.core.enums import JobState, NodeState
-from flurm.core.records import Cluster, Job, Node
+from flurm.core.job_records import Job
+from flurm.core.node_records import Node
+from flurm.core.records import Cluster
 from flurm.raft.records import Entry, EntryKind
 
 
