@@ -45,6 +45,8 @@ class State(msgspec.Struct):
     cluster: Cluster
     index: int = 0
     term: int = 0
+    began_index: int = 0
+    """The snapshot that it began with."""
     snapshot_index: int = 0
     snapshot_runs: bool = False
     refused: int = 0
@@ -69,6 +71,7 @@ class StateManager(GenServer):
         state = State(
             cluster=cluster,
             index=recovered.index,
+            began_index=recovered.index,
             snapshot_index=recovered.index,
             configuration=recovered.configuration,
             leading_term=recovered.leading_term,
@@ -180,13 +183,19 @@ class StateManager(GenServer):
         raise NotImplementedError(repr(request))
 
     def _apply_all(self, state: State, entries: Any, tokens: Any) -> None:
-        """Apply a batch, publish the result once, then answer and act: nobody is told of a state not yet visible."""
+        """Apply a batch, publish the result once, then answer and act: nobody is told of a state not yet visible.
+
+        What the snapshot holds that this process began with is committed once more where that came to be after
+        consensus, which had begun anew, had read what there was.
+        """
         cluster = state.cluster
         published_index = self._published_index()
         effects: list[Effect] = []
         replies: list[tuple[Sender, Reply]] = []
         configured = False
         for entry, token in zip(entries, tokens, strict=True):
+            if entry.index <= state.began_index:
+                continue
             if entry.index != state.index + 1:
                 raise MissingEntries(f"expected entry {state.index + 1}, got {entry.index}")
             state.index, state.term = entry.index, entry.term

@@ -4,16 +4,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors.messages import Carry
+from actors.messages import Carry, Committed, Recovered
 from actors.net import agent
 from actors.net.forwarding import Forwarded, Forwarder, NobodyInCharge
 from actors.net.peers import PeerGone
 from actors.node_manager import NodeManager
-from flurm.core.commands import NodesMissing, NodesResponded
+from actors.state_manager import StateManager
+from flurm.core.commands import NodesMissing, NodesResponded, Wake, encode
 from flurm.core.effects import LaunchBatch
+from flurm.core.snapshot import dump
 from flurm.otp import GenServer, NoReply, Ok, Reply
 from flurm.otp.runtime.sim import Simulation
-from flurm.raft.records import Configuration
+from flurm.raft.records import Configuration, Entry, EntryKind
 from tests.core.world import World
 
 
@@ -124,3 +126,28 @@ def test_a_node_that_registers_too_soon_to_tell_what_it_lost_is_asked_again_when
     assert agent.Kind.REGISTER not in agents.kinds
     system.sleep(0.2)
     assert agents.kinds.count(agent.Kind.REGISTER) == 1
+
+
+class Beginning(Silent):
+    """Consensus that began before the snapshot of its state manager's predecessor was on disk, and commits all anew."""
+
+    def handle_call(self, request, sender, told):
+        return Reply(Recovered(dump(World(nodes=1).cluster), 3), told)
+
+
+def test_what_the_snapshot_holds_is_not_applied_again_where_consensus_did_not_know_of_it():
+    system = Simulation({"config": SimpleNamespace(raft_snapshot_interval=1000, member_name="c1")})
+    system.terms["members"] = Configuration(voters=("c1",))
+    system.spawn(Beginning, name="flurm_consensus")
+    for name in ("flurm_node_manager", "flurm_job_manager", "flurm_scheduler_engine"):
+        system.spawn(Silent, name=name)
+    manager = system.spawn(StateManager, name="flurm_state_manager")
+    before = system.terms["cluster"]
+    entries = [Entry(index, 1, EntryKind.COMMAND, encode(Wake(now_s=2000))) for index in range(1, 6)]
+    system.cast(manager, Committed(entries, [None] * 5))
+    system.settle()
+    assert system.terms["cluster_index"] == 5
+    assert system.terms["cluster"].version == before.version + 2
+    system.cast(manager, Committed(entries[4:], [None]))
+    system.settle()
+    assert system.find("flurm_state_manager") is None, "a repeated entry is a bug"
