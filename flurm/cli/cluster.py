@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from flurm.cli.common import read_config, show_result
+from flurm.cli.common import columns, read_config, show_result
 from flurm.cli.main import config_option
 
 CHANGE_S = 40.0
@@ -23,7 +24,7 @@ def command() -> None:
 @json_option
 def status(config_path: Path | None, as_json: bool) -> None:
     """Show the members, who leads, and how far each one is."""
-    show_result(read_config(config_path), "consensus.cluster_status()", as_json)
+    show_result(read_config(config_path), "consensus.cluster_status()", as_json, show=_shown)
 
 
 @command.command()
@@ -57,3 +58,13 @@ def transfer_leadership(config_path: Path | None, name: str | None) -> None:
 def force_election(config_path: Path | None) -> None:
     """Have this controller stand for election now, whoever leads."""
     show_result(read_config(config_path), "consensus.force_election()", False, timeout_s=CHANGE_S)
+
+
+def _shown(status: dict[str, Any]) -> str:
+    leads = "nobody leads" if status["leader"] == "none" else f"{status['leader']} leads"
+    lines = [
+        f"{leads} in term {status['term']}, as {status['asked']} sees it; "
+        f"{status['commit_index']} entries, machine version {status['machine_version']}",
+        columns(status["members"]),
+    ]
+    return "\n".join(lines + [f"{key}: {status[key]}" for key in ("warning", "note") if key in status])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +94,31 @@ def evaluate(config: Config, source: str, *, timeout_s: float = 10.0, **options:
     return answer
 
 
-def show_result(config: Config, source: str, as_json: bool, *, timeout_s: float = 10.0) -> None:
-    """Print what an expression gives. Raises ClickException (exit status 1) where it fails."""
-    answer = evaluate(config, source, timeout_s=timeout_s, json=as_json)
+def show_result(
+    config: Config, source: str, as_json: bool, *, timeout_s: float = 10.0, show: Callable[[Any], str] | None = None
+) -> None:
+    """Print what an expression gives, by `show` where people read it. Raises ClickException (exit status 1) where it
+    fails."""
+    answer = evaluate(config, source, timeout_s=timeout_s, json=as_json or show is not None)
     if answer.get("printed"):
         click.echo(answer["printed"], nl=False)
     if answer["error"]:
         raise click.ClickException(answer["error"])
     if as_json:
         click.echo(json.dumps(answer["value"], indent=2))
+    elif show is not None:
+        click.echo(show(answer["value"]))
     elif answer["text"]:
         click.echo(answer["text"])
+
+
+def columns(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of named values as columns with a heading; what a row does not have is "-". No rows: no text."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = [[name.replace("_", " ").upper() for name in names]]
+    table += [["-" if row.get(name) in (None, "") else str(row[name]) for name in names] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in table) if rows else ""
 
 
 def alone(config: Config) -> Configuration | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flurm.cli import join_tokens
-from flurm.cli.common import read_config, show_result
+from flurm.cli.common import columns, read_config, show_result
 from flurm.cli.main import config_option
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -23,7 +23,7 @@ def command() -> None:
 @json_option
 def list_nodes(config_path: Path | None, as_json: bool) -> None:
     """List every node: state, CPUs and memory in use, why it is out of service."""
-    show_result(read_config(config_path), "node_manager.list_nodes()", as_json)
+    show_result(read_config(config_path), "node_manager.list_nodes()", as_json, show=columns)
 
 
 @command.command("available-resources")

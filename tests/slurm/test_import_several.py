@@ -117,6 +117,8 @@ def test_a_site_with_backup_controllers_goes_over_and_loses_nothing(site):
         c1.run(f"{flurm} cluster add {host.name} {ADDRESSES[host.name]}:6816")
     site.until("scontrol ping | grep -c UP", "3")
     assert len(json.loads(c3.run(f"{flurm} cluster status --json"))["members"]) == 3
+    assert "c2      voter   10.78.0.2:6816" in c1.run(f"{flurm} cluster status")
+    assert "n1    MIXED" in c1.run(f"{flurm} nodes list")
 
     c1.run(f"kill -9 $(cat {OWN}/slurmctld.pid)")
     site.run(f"scontrol release {waiting}", "alice")
