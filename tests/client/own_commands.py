@@ -34,6 +34,7 @@ class OwnCommands(RealCluster):
     def start(self) -> None:
         """Start the cluster, then put the commands on the users' path."""
         super().start()
+        self.sandbox.open_to_others(SOURCE / "flurm", Path(sysconfig.get_paths()["purelib"]))
         self.sandbox.write(CONFIG, _TOML)
         paths = f"{SOURCE}:{sysconfig.get_paths()['purelib']}"
         for name in COMMANDS:

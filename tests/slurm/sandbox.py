@@ -160,6 +160,20 @@ class Sandbox:
         self._daemons.append(daemon)
         return daemon
 
+    def open_to_others(self, *ways: Path) -> None:
+        """Have every user reach these files inside, also where they lie in somebody's home; all else there is hid."""
+        closed = {each for way in ways for each in way.parents if not each.stat().st_mode & 0o001}
+        for directory in sorted(closed):
+            names = {way.relative_to(directory).parts[0] for way in ways if way.is_relative_to(directory)}
+            aside = f"mkdir -p /mnt/under; mount --bind {directory} /mnt/under"
+            hide = f"mount -t tmpfs -o mode=755 tmpfs {directory}"
+            show = "".join(
+                f"mkdir {directory}/{name}; mount --bind /mnt/under/{name} {directory}/{name}; " for name in names
+            )
+            outcome = self.run(f"set -e; {aside}; {hide}; {show} umount /mnt/under")
+            if outcome.exit:
+                raise RuntimeError(f"{directory} cannot be opened: {outcome.stderr}")
+
     def write(self, path: str, text: str, user: str = "root", mode: int = 0o644) -> None:
         """Write a file inside, owned by `user`."""
         uid = USERS[user]

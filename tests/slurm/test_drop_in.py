@@ -180,7 +180,7 @@ def test_debug_levels_and_flags_are_shown_once_they_are_set(site):
 
 
 def test_it_becomes_slurm_user_once_it_has_the_key(site):
-    open_to_others(site)
+    site.open_to_others(Path(os.__file__), Path(flurm.__file__), Path(sys.executable).resolve())
     site.write("/etc/slurm/slurm.conf", CONF.format(user="alice"))
     succeeded(sh(site, "slurmctld && scontrol ping && sbatch -H --wrap true"))
     pid = succeeded(sh(site, "pidof slurmctld")).strip()
@@ -200,18 +200,3 @@ def test_slurmd_gets_its_files_from_a_controller_that_serves_them(site):
     assert "enable_configless" in site.read("/run/slurm/conf/slurm.conf")
     up = "for i in $(seq 100); do sinfo -h -o %T | grep -q idle && exit 0; sleep 0.1; done; exit 1"
     succeeded(sh(site, f"export SLURM_CONF=/mnt/cluster/hidden.conf; {up}"))
-
-
-def open_to_others(machine: Sandbox) -> None:
-    """Have other users reach Python and FLURM inside also where these lie in somebody's home."""
-    ways = [Path(os.__file__), Path(flurm.__file__), Path(sys.executable).resolve()]
-    closed = {each for way in ways for each in way.parents if not each.stat().st_mode & 0o001}
-    for directory in sorted(closed):
-        names = {way.relative_to(directory).parts[0] for way in ways if way.is_relative_to(directory)}
-        binds = "".join(
-            f"mkdir {directory}/{name}; mount --bind /mnt/under/{name} {directory}/{name}; " for name in names
-        )
-        script = (
-            f"mkdir -p /mnt/under; mount --bind {directory} /mnt/under; mount -t tmpfs -o mode=755 tmpfs {directory}; "
-        )
-        succeeded(machine.run(f"set -e; {script}{binds} umount /mnt/under"))
