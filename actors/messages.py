@@ -13,6 +13,7 @@ from flurm.core.records import Cluster
 from flurm.otp import Sender
 from flurm.raft.effects import RejectReason
 from flurm.raft.records import Configuration, Entry
+from flurm.storage.errors import BlobsLost
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -119,6 +120,8 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
     term: int
     error: str | None = None
     took_s: float = 0.0
+    lost: BlobsLost | None = None
+    """Scripts or environments that only the log still has."""
 
 
 class Carry(msgspec.Struct, frozen=True):

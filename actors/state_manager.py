@@ -29,7 +29,7 @@ from flurm.raft import machine as log_machine
 from flurm.raft.effects import TakeSnapshot
 from flurm.raft.events import SnapshotTaken
 from flurm.raft.records import Configuration, Entry, EntryKind
-from flurm.storage.errors import StorageError
+from flurm.storage.errors import BlobsLost, StorageError
 
 CONSENSUS = "flurm_consensus"
 NODE_MANAGER = "flurm_node_manager"
@@ -286,14 +286,14 @@ class StateManager(GenServer):
 
     def _take_snapshot(self, cluster: Cluster, index: int, term: int, configuration: Configuration | None) -> None:
         """Runs beside this process: the state is immutable, nobody waits."""
-        error, began_s = None, self.monotonic_s()
+        error, lost, began_s = None, None, self.monotonic_s()
         try:
             writer = self.system.terms["log_writer"]
             content = snapshot.parts(cluster)
             self.system.env["store"].take_snapshot(index, term, content, writer, configuration)
         except (StorageError, OSError) as problem:
-            error = str(problem)
-        self.system.info(self.pid, m.SnapshotTaken(index, term, error, self.monotonic_s() - began_s))
+            error, lost = str(problem), problem if isinstance(problem, BlobsLost) else None
+        self.system.info(self.pid, m.SnapshotTaken(index, term, error, self.monotonic_s() - began_s, lost))
 
     def handle_info(self, message: Any, state: State) -> NoReply:
         if isinstance(message, m.SnapshotTaken):
@@ -301,6 +301,8 @@ class StateManager(GenServer):
             state.snapshot_index = message.index
             if message.error is not None:
                 log.error("snapshot failed", index=message.index, reason=message.error)
+                if message.lost is not None:
+                    raise message.lost  # the log is read again, and what was in it kept again
             else:
                 taken, _ = self.system.terms.get("snapshots", (0, 0.0))
                 self.system.terms["snapshots"] = taken + 1, message.took_s

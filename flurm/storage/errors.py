@@ -40,6 +40,13 @@ class CorruptBlob(CorruptFile):
     """A blob's content does not have the digest that is its name."""
 
 
+class BlobsLost(StorageError):
+    """A sync of blobs failed, and what it was about cannot be read any more: whoever kept them has to do so again."""
+
+    def __init__(self, directory: Path, count: int) -> None:
+        super().__init__(f"{count} blobs in {directory} are gone after a sync that failed; the log has them")
+
+
 class StateDirHeld(StorageError):
     """Another process owns the state directory."""
 

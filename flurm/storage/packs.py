@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
-from flurm.storage.errors import CorruptBlob, StorageError, from_os_error
+from flurm.storage.errors import BlobsLost, CorruptBlob, StorageError, from_os_error
 from flurm.storage.files import Device, make_directory, remove_leftovers, sync_directory, write_atomically
 
 PACK_BYTES = 16 * 1024 * 1024
@@ -85,6 +85,8 @@ class PackFiles:
         """What was kept and is not known to be durable: digest to the number of its pack."""
         self._suspect: set[str] = set()
         """Those of them whose sync failed: what the disk has nobody knows."""
+        self._lost: set[str] = set()
+        """Those of them that could not be read after that: only whoever kept them can bring them again."""
         self._unsynced: dict[int, int] = {}
         """The packs that they are in: number to a file of its own, so that no other sync takes its errors away."""
         self._named = True
@@ -99,8 +101,8 @@ class PackFiles:
         return digest in self._places
 
     def digests(self) -> set[str]:
-        """The digests of all blobs here."""
-        return set(self._places)
+        """The digests of all blobs here, and of those that are to be kept again."""
+        return set(self._places) | self._lost
 
     def put(self, blobs: Mapping[str, bytes]) -> None:
         """Make ``blobs`` (digest to content) durable together with those of other callers. Raises StorageError."""
@@ -136,18 +138,37 @@ class PackFiles:
     def sync(self) -> None:
         """Make everything kept so far durable; who keeps and puts meanwhile does not wait. Raises StorageError.
 
-        After a sync that failed the next one writes what it was about once more, into another pack.
+        After a sync that failed the next one writes what it was about once more, into another pack. What the disk
+        does not give back for that is lost (BlobsLost), then and from now on, until it is kept again or forgotten.
         """
         with self._syncing:
-            again = self._contents(list(self._suspect))
+            again = self._suspects()
             if again:
                 self.keep(again)
             with self._exclusively():
                 unsynced, self._unsynced = self._unsynced, {}
                 kept, upto = dict(self._volatile), (self._number, self._end)
-            if unsynced:
-                self._sync_packs(unsynced, kept)
-                self._mark_synced(*upto)
+            try:
+                if unsynced:
+                    self._sync_packs(unsynced, kept)
+                    self._mark_synced(*upto)
+            finally:
+                self._suspects()
+                if self._lost:
+                    raise BlobsLost(self.directory, len(self._lost))
+
+    def _suspects(self) -> dict[str, bytes]:
+        """The contents of those whose sync has failed; those that cannot be read are lost."""
+        contents = {}
+        for digest in list(self._suspect):
+            try:
+                contents[digest] = self.get(digest)
+            except KeyError:
+                pass  # forgotten meanwhile
+            except CorruptBlob:
+                self.forget([digest])
+                self._lost.add(digest)
+        return contents
 
     def _sync_packs(self, unsynced: dict[int, int], kept: dict[str, int]) -> None:
         try:
@@ -189,6 +210,7 @@ class PackFiles:
             self._places.pop(digest, None)
             self._volatile.pop(digest, None)
             self._suspect.discard(digest)
+            self._lost.discard(digest)
 
     def compact(self) -> int:
         """Rewrite each full pack that is less than half in use; returns the bytes freed. Raises StorageError."""
@@ -276,6 +298,7 @@ class PackFiles:
         self._end = offset
         for digest in places:
             self._suspect.discard(digest)
+            self._lost.discard(digest)
             if sync:
                 self._volatile.pop(digest, None)
             else:

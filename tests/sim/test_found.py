@@ -1,5 +1,6 @@
 """What the simulation has found, told small."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,9 @@ from flurm.core.effects import LaunchBatch
 from flurm.core.snapshot import dump
 from flurm.otp import GenServer, NoReply, Ok, Reply
 from flurm.otp.runtime.sim import Simulation
+from flurm.raft.effects import TakeSnapshot
 from flurm.raft.records import Configuration, Entry, EntryKind
+from flurm.storage.errors import BlobsLost
 from tests.core.world import World
 
 
@@ -151,3 +154,21 @@ def test_what_the_snapshot_holds_is_not_applied_again_where_consensus_did_not_kn
     system.cast(manager, Committed(entries[4:], [None]))
     system.settle()
     assert system.find("flurm_state_manager") is None, "a repeated entry is a bug"
+
+
+class Losing:
+    """A store whose disk dropped scripts that it failed to sync."""
+
+    def take_snapshot(self, *_):
+        raise BlobsLost(Path("packs"), 2)
+
+
+def test_a_state_manager_that_is_told_of_lost_scripts_begins_anew_so_that_the_log_brings_them():
+    system = Simulation({"config": SimpleNamespace(), "store": Losing()})
+    system.terms["members"] = Configuration(voters=("c1",))
+    system.terms["log_writer"] = None
+    system.spawn(Beginning, name="flurm_consensus")
+    manager = system.spawn(StateManager, name="flurm_state_manager")
+    system.cast(manager, TakeSnapshot(3))
+    system.settle()
+    assert system.find("flurm_state_manager") is None

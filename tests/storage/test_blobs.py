@@ -10,7 +10,7 @@ import time
 import pytest
 
 from flurm.storage.blobs import BlobMissing, BlobStore
-from flurm.storage.errors import CorruptBlob, StorageError, StorageFull
+from flurm.storage.errors import BlobsLost, CorruptBlob, StorageError, StorageFull
 from flurm.storage.files import Device
 from flurm.storage.packs import PackFiles
 from tests.storage.builders import FailingDevice, LossyDevice
@@ -243,6 +243,36 @@ def test_putting_what_was_only_kept_makes_it_durable(tmp_path, content):
     store.put(content)
     device.power_cut()
     assert BlobStore(tmp_path).get(digest_of(content)) == content
+
+
+def test_what_a_failed_sync_leaves_unreadable_is_lost_until_it_is_kept_again_or_not_wanted(tmp_path):
+    class Forgetful(FailingDevice):
+        """A disk that drops what it could not sync, as a kernel may."""
+
+        def sync(self, fd):
+            if self.sync_fails:
+                os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
+            super().sync(fd)
+
+    device = Forgetful()
+    store = BlobStore(tmp_path, grace_s=-1, device=device)
+    contents = by_digest(b"one", b"two", b"three")
+    store.keep(contents)
+    device.sync_fails = True
+    with pytest.raises(BlobsLost, match="3 blobs"):
+        store.sync()
+    device.sync_fails = False
+    assert store.missing(contents) == contents.keys()
+    with pytest.raises(BlobsLost, match="3 blobs"):
+        store.sync()
+    store.keep({digest: content for digest, content in contents.items() if content != b"three"})
+    with pytest.raises(BlobsLost, match="1 blobs"):
+        store.sync()
+    store.collect({digest_of(b"one"), digest_of(b"two")})
+    store.sync()
+    store.close()
+    again = BlobStore(tmp_path)
+    assert [again.get(digest_of(content)) for content in (b"one", b"two")] == [b"one", b"two"]
 
 
 def test_after_a_failed_sync_what_was_kept_goes_into_a_new_pack_with_the_next_one(tmp_path):

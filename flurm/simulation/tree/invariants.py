@@ -18,7 +18,7 @@ from flurm.storage.errors import CorruptFile
 
 KEPT = 400
 DUMP_EVERY = 25
-OF_STORAGE = frozenset({"StorageLost", "StorageError", "StorageFull", "LogPoisoned"})
+OF_STORAGE = frozenset({"StorageLost", "StorageError", "StorageFull", "LogPoisoned", "BlobsLost"})
 """What processes may die of when the disk fails."""
 RESTARTED_WITHIN_S = 1.0
 """So long after a process was killed, others may die of its absence while they start."""
