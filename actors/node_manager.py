@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Timer: try this task, again where `attempt` is not 0."""
+    """Timer: try this task again."""
 
     task: agent.Task
     attempt: int
@@ -58,6 +58,8 @@ class State(msgspec.Struct):
     busy: set[agent.Task] = msgspec.field(default_factory=set)
     failures: dict[str, int] = msgspec.field(default_factory=dict)
     heard_s: dict[str, float] = msgspec.field(default_factory=dict)
+    in_doubt: set[str] = msgspec.field(default_factory=set)
+    """Nodes that are asked to register once more in a while."""
     waiting: dict[int, Sender] = msgspec.field(default_factory=dict)
     requests: int = 0
     beats: int = 1
@@ -115,6 +117,9 @@ class NodeManager(GenServer):
         match message:
             case agent.Sent():
                 self._sent(message, state)
+            case AskAgain(name):
+                state.in_doubt.discard(name)
+                self._send(agent.Task(agent.Kind.REGISTER, name), state)
             case Retry(task, attempt):
                 self._send(task, state, attempt)
             case "heartbeat":
@@ -137,8 +142,9 @@ class NodeManager(GenServer):
 
     def _carry(self, effects: tuple[Effect, ...], state: State) -> None:
         for effect in effects:
-            if isinstance(effect, AskAgain):
-                self.send_after(effect.after_s, Retry(agent.Task(agent.Kind.REGISTER, effect.node), attempt=0))
+            if isinstance(effect, AskAgain) and effect.node not in state.in_doubt:
+                state.in_doubt.add(effect.node)
+                self.send_after(effect.after_s, effect)
             for task in agent.tasks_of(effect, self._cluster(), prologs=launches_prologs(self.system.env["config"])):
                 self._send(task, state)
 

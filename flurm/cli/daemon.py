@@ -209,7 +209,7 @@ def told_to_systemd() -> Callable[[], None]:
         raise DaemonError("--systemd: NOTIFY_SOCKET is not set; a unit that starts this has Type=notify")
 
     def tell() -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
             systemd.sendto(b"READY=1", "\0" + address[1:] if address.startswith("@") else address)
 
     return tell
